@@ -1,0 +1,1 @@
+"""How Aftershock runs."""

@@ -1,0 +1,41 @@
+"""What can go wrong, split by what the caller does about it: refuse the input, retry, or stop.
+
+* :class:`Refused`: this input cannot be used; it goes to the dead letters and the partition goes on.
+* :class:`Unavailable`: a server did not answer or answered "not now"; the same work is tried again.
+* :class:`Misconfigured`: a person has to change something; the command ends with a line that says what.
+"""
+
+from __future__ import annotations
+
+
+class AftershockError(Exception):
+    """Base of every error this project raises. ``exit_code`` is what the command line ends with."""
+
+    exit_code = 1
+
+
+class Refused(AftershockError):
+    """An input that cannot be processed.
+
+    ``stage`` names the stage that refused it, ``reason`` says which field and what to do about it. Neither may
+    hold any of the input's own text, because both are logged and stored.
+    """
+
+    exit_code = 3
+
+    def __init__(self, stage: str, reason: str) -> None:
+        super().__init__(f"{stage}: {reason}")
+        self.stage = stage
+        self.reason = reason
+
+
+class Unavailable(AftershockError):
+    """A server that could not be reached or is not ready; trying again may help."""
+
+    exit_code = 4
+
+
+class Misconfigured(AftershockError):
+    """A setting, a file or an installation that a person has to mend; trying again does not help."""
+
+    exit_code = 2
