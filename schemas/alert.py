@@ -6,6 +6,7 @@ dropped by it. ``dedup_key`` names the rule and the group, so it joins a ``resol
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Literal
 
@@ -64,6 +65,17 @@ class Alert(Struct, kw_only=True, frozen=True):
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Alert)
+
+_ESCAPES = {"\\": "\\\\", "'": "\\'", "\0": "\\0", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_TO_ESCAPE = re.compile("[" + "".join(re.escape(character) for character in _ESCAPES) + "]")
+
+
+def quote(text: str) -> str:
+    """Return a text as a ClickHouse string literal that nothing in it can end.
+
+    Source: https://clickhouse.com/docs/sql-reference/syntax#string
+    """
+    return "'" + _TO_ESCAPE.sub(lambda found: _ESCAPES[found[0]], text) + "'"
 
 
 def encode_alert(alert: Alert) -> bytes:

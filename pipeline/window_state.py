@@ -1,0 +1,110 @@
+"""What of the windows outlives a worker: entries of a compacted table, as bytes.
+
+Three kinds of entry, told apart by the first element of their key: the window of one group for one rule, the
+environments in which an issue is known, and how far each source has been applied. Keys and values are msgpack
+arrays. A value starts with :data:`STATE_VERSION`; a field is added only at the end, with a default.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from pipeline.errors import Misconfigured
+from pipeline.evidence import Subject
+from schemas.counts import Count
+
+STATE_VERSION = 1
+
+WINDOW = "w"
+KNOWN = "k"
+SOURCE = "s"
+
+
+class Episode(Struct, array_like=True, gc=False):
+    """A time during which a group's count is at or above its rule's threshold.
+
+    * ``started``: end of the first window that reached the threshold; names the episode. Epoch seconds.
+    * ``status``: ``silent`` while only windows of the past have reached it, ``firing`` once that was said,
+      ``resolved`` when it has been decided to be over and that is still to be said.
+    * ``resolved_at``: when that was decided, epoch seconds; 0 before.
+    """
+
+    started: int
+    status: Literal["silent", "firing", "resolved"]
+    subject: Subject
+    window_s: int
+    resolved_at: float = 0.0
+
+
+class WindowEntry(Struct, array_like=True, gc=False):
+    """The window of one group for one rule.
+
+    * ``definition``: the rule's definition that it was counted under.
+    * ``asof``: the counts offset up to which messages have been applied to it; -1 for none.
+    * ``panes``: (start in epoch seconds, weighted count).
+    * ``quiet_until``: no window that ends at or before this fires; epoch seconds.
+    """
+
+    version: int
+    definition: str
+    asof: int
+    panes: list[tuple[int, Count]]
+    quiet_until: float
+    episode: Episode | None
+
+
+class KnownEntry(Struct, array_like=True, gc=False):
+    """The environments in which an issue has been seen."""
+
+    version: int
+    environments: list[str]
+
+
+class SourceEntry(Struct, array_like=True, gc=False):
+    """The last offset of a source whose batch has been applied."""
+
+    version: int
+    last: int
+
+
+Key = tuple[str, ...]
+"""(:data:`WINDOW`, rule, project, environment, fingerprint), (:data:`KNOWN`, project, fingerprint) or
+(:data:`SOURCE`, topic, incarnation, partition)."""
+
+_Entry = TypeVar("_Entry", WindowEntry, KnownEntry, SourceEntry)
+
+_encoder = msgspec.msgpack.Encoder()
+_keys = msgspec.msgpack.Decoder(tuple[str, ...])
+
+
+def encode(value: Key | WindowEntry | KnownEntry | SourceEntry) -> bytes:
+    """Return the bytes of a key or of a value."""
+    return _encoder.encode(value)
+
+
+def decode_key(data: bytes) -> Key:
+    """Return a key; raises :class:`Misconfigured` when it is not one."""
+    try:
+        return _keys.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise Misconfigured(_REMEDY) from None
+
+
+def decode_value(data: bytes, kind: type[_Entry]) -> _Entry:
+    """Return a value; raises :class:`Misconfigured` when it is not of this kind and of :data:`STATE_VERSION`."""
+    try:
+        value = msgspec.msgpack.decode(data, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise Misconfigured(_REMEDY) from None
+    if value.version != STATE_VERSION:
+        raise Misconfigured(_REMEDY)
+    return value
+
+
+_REMEDY = (
+    f"windows table: holds an entry that is not of state version {STATE_VERSION}: run the version of aftershock that "
+    "wrote it, or delete the table's changelog topic to begin with empty windows"
+)
