@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from pipeline.matching import Occurrence
+from pipeline.records import Source
 from pipeline.rules import Rule, Rules
 from schemas.counts import COUNTS_VERSION, MAX_EVENT_IDS, Count, CountsBatch, PartialCount, partition_of
 
@@ -21,14 +22,6 @@ _MAX_PLANS = 10_000
 
 _CellKey = tuple[str, str, str, str, str]
 _GroupKey = tuple[str, str, str, str]
-
-
-class Source(NamedTuple):
-    """Where a batch came from: topic, the topic's UUID as text, and partition."""
-
-    topic: str
-    incarnation: str
-    partition: int
 
 
 class _Plan(NamedTuple):

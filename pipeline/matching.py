@@ -116,12 +116,12 @@ def _pieces_test(pattern: str) -> Test:
 
 def _regex_test(pattern: str) -> Test:
     """Return a test by regular expression; atomic groups keep a failed match from being tried all over again."""
-    head, *rest = (re.escape(piece).replace(r"\?", ".") for piece in pattern.split("*"))
-    if not rest:
-        compiled = re.compile(head, re.DOTALL)
+    pieces = [re.escape(piece).replace(r"\?", ".") for piece in pattern.split("*")]
+    if len(pieces) == 1:
+        compiled = re.compile(pieces[0], re.DOTALL)
     else:
-        middle = "".join(f"(?>.*?{piece})" for piece in rest[:-1])
-        compiled = re.compile(f"{head}{middle}.*(?<={rest[-1]})" if rest[-1] else f"{head}{middle}.*", re.DOTALL)
+        middle = "".join(f"(?>.*?{piece})" for piece in pieces[1:-1])
+        compiled = re.compile(f"{pieces[0]}{middle}.*{pieces[-1]}", re.DOTALL)
     return lambda value: compiled.fullmatch(value) is not None
 
 

@@ -78,6 +78,7 @@ _Entry = TypeVar("_Entry", WindowEntry, KnownEntry, SourceEntry)
 
 _encoder = msgspec.msgpack.Encoder()
 _keys = msgspec.msgpack.Decoder(tuple[str, ...])
+_LENGTHS = {WINDOW: 5, KNOWN: 3, SOURCE: 4}
 
 
 def encode(value: Key | WindowEntry | KnownEntry | SourceEntry) -> bytes:
@@ -88,9 +89,12 @@ def encode(value: Key | WindowEntry | KnownEntry | SourceEntry) -> bytes:
 def decode_key(data: bytes) -> Key:
     """Return a key; raises :class:`Misconfigured` when it is not one."""
     try:
-        return _keys.decode(data)
+        key = _keys.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise Misconfigured(_REMEDY) from None
+    if not key or _LENGTHS.get(key[0]) != len(key) or (key[0] == SOURCE and not key[3].isdecimal()):
+        raise Misconfigured(_REMEDY)
+    return key
 
 
 def decode_value(data: bytes, kind: type[_Entry]) -> _Entry:

@@ -131,7 +131,7 @@ class Windows:
                 self._load_window(key, decode_value(data, WindowEntry))
             elif key[0] == KNOWN:
                 self._known.load((key[1], key[2]), decode_value(data, KnownEntry).environments)
-            elif key[0] == SOURCE:
+            else:
                 self._sources[key[1], key[2], int(key[3])] = decode_value(data, SourceEntry).last
 
     def _load_window(self, key: Key, entry: WindowEntry) -> None:

@@ -32,7 +32,7 @@ class PartialCount(Struct, array_like=True, gc=False):
     * ``fingerprint``: hexadecimal; empty where a rule counts all that match, whatever the issue.
     * ``panes``: (start in whole seconds since the epoch, weighted count), in event time, oldest first.
     * ``first_timestamp_ms``, ``last_timestamp_ms``: the earliest and the latest event, milliseconds since the epoch.
-    * ``event_ids``: up to :data:`MAX_EVENT_IDS` samples, in the order of arrival.
+    * ``event_ids``: up to :data:`MAX_EVENT_IDS` samples.
     * ``title``, ``culprit``, ``level``, ``release``: of the first event of the group in this batch.
     * ``matched``: on an issue's own entry, the new-issue rules that look at more than project and environment and
       that the first event of the group in this batch matches.
