@@ -19,13 +19,18 @@ from pipeline.errors import Misconfigured, Unavailable
 _MEGABYTE = 1_000_000
 
 
-def cached(name: str, fill: Callable[[Path], None], *, title: str, need_megabytes: int) -> Path:
+class DownloadError(Exception):
+    """A download that did not succeed; the text says why in a few words."""
+
+
+def cached(name: str, fill: Callable[[Path], None], *, title: str, need_megabytes: int, option: str) -> Path:
     """Return the cache's directory ``name``, after ``fill(directory)`` has filled it if it is not there yet.
 
     ``fill`` works in a directory beside the final place, which is moved there only after it returned, so a broken
     download never looks like a finished one. ``need_megabytes`` is the free disk space that filling takes; ``title``
-    is what the progress line calls it. Raises :class:`~pipeline.errors.Misconfigured` when the cache cannot be
-    written or the disk is too full, and whatever ``fill`` raises.
+    is what the progress line calls it, ``option`` the one that makes it unnecessary. Raises
+    :class:`~pipeline.errors.Misconfigured` when the cache cannot be written or the disk is too full,
+    :class:`~pipeline.errors.Unavailable` when ``fill`` raises :class:`DownloadError`, and whatever else it raises.
     """
     place = cache_directory() / name
     if place.is_dir():
@@ -35,6 +40,11 @@ def cached(name: str, fill: Callable[[Path], None], *, title: str, need_megabyte
         with _only_one(place.with_name(place.name + ".lock"), title):
             if not place.is_dir():
                 _fill(place, fill, title, need_megabytes)
+    except DownloadError as error:
+        raise Unavailable(
+            f"could not download {title}: {error}. Check the network and the package manager's registry setting; "
+            f"without a network, copy {place} from a machine that has it, or name an existing server with {option}"
+        ) from error
     except OSError as error:
         raise Misconfigured(
             f"cannot write {title} to {place.parent} ({error.strerror}): "
@@ -114,12 +124,3 @@ def _size(directory: Path) -> int:
         except FileNotFoundError:  # the download moves its files about
             continue
     return total
-
-
-def failed(title: str, reason: str, option: str, name: str) -> Unavailable:
-    """Build the error for a download that failed: what, why, and the two ways to do without the network."""
-    return Unavailable(
-        f"could not download {title}: {reason}. Check the network and the package manager's registry setting; without "
-        f"a network, copy {cache_directory() / name} from a machine that has it, or name an existing server with "
-        f"{option}"
-    )

@@ -12,9 +12,9 @@ import platform
 import sys
 from pathlib import Path
 
-from deploy.local.cache import cached, failed
+from deploy.local.cache import cached
 from deploy.local.component import Component
-from deploy.local.npm import DownloadError, extract
+from deploy.local.npm import extract
 from deploy.local.ports import LOOPBACK
 from deploy.local.process import Process
 from pipeline.errors import Misconfigured
@@ -67,10 +67,8 @@ def library() -> Path:
     def fill(directory: Path) -> None:
         extract(package, VERSION, _LIBRARY, directory, integrity)
 
-    try:
-        return cached(name, fill, title=title, need_megabytes=_NEED_MEGABYTES) / _LIBRARY
-    except DownloadError as error:
-        raise failed(title, str(error), "--clickhouse", name) from error
+    place = cached(name, fill, title=title, need_megabytes=_NEED_MEGABYTES, option="--clickhouse")
+    return place / _LIBRARY
 
 
 class ClickHouse(Component):
@@ -89,10 +87,10 @@ class ClickHouse(Component):
         self._directory = directory
         self._log = log
 
-    def prepare(self) -> None:
+    def prepare(self) -> Process:
         """Fetch the engine if it is not there yet."""
         config = Path(__file__).with_name("clickhouse.xml")
-        self.process = Process(
+        return Process(
             [
                 sys.executable,
                 "-I",

@@ -18,37 +18,57 @@ class Component(ABC):
     """A server of the local stack.
 
     ``name`` is what people call it ("ClickHouse"), ``version`` what runs, ``address`` what a client connects to. Usable
-    as a context manager: entering starts it and waits until it answers, leaving stops it.
+    as a context manager: entering starts it and waits until it answers, leaving stops it. It can be started again
+    after it was stopped or killed, on the same port and the same data.
     """
 
     name: str
     version: str
     address: str
-    process: Process
     ready_seconds: float = 60.0
     """How long it may take from its start to its first answer, on a slow machine."""
+    stop_seconds: float = 10.0
+    """How long it may take to end by itself before it is killed."""
+    _process: Process | None = None
+
+    @abstractmethod
+    def prepare(self) -> Process:
+        """Do what has to be done first (downloads, formatting storage, configuration); return the process to start."""
 
     @abstractmethod
     def answers(self) -> bool:
         """Ask the server once whether it does its work, without waiting for it to begin; errors mean no."""
 
-    def prepare(self) -> None:  # noqa: B027  most servers need nothing
-        """Do what has to be done before the process starts: formatting storage, writing configuration."""
+    @property
+    def process(self) -> Process:
+        """The process of the last start."""
+        if self._process is None:
+            raise RuntimeError(f"{self.name} has not been started")
+        return self._process
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was started and its process is gone."""
+        return self._process is not None and self._process.exit_code is not None
 
     def start(self) -> None:
         """Prepare, start, and return when the server answers.
 
         Raises :class:`~pipeline.errors.Unavailable`, with the end of its log, when it ends or stays silent.
         """
-        self.prepare()
-        self.process.start()
+        self.launch()
         self.wait_until_ready()
+
+    def launch(self) -> None:
+        """Prepare and start, and return at once."""
+        self._process = self.prepare()
+        self._process.start()
 
     def wait_until_ready(self, while_waiting: Callable[[], None] | None = None) -> None:
         """Return when the server answers; ``while_waiting`` is called between the questions and may raise."""
         deadline = time.monotonic() + self.ready_seconds
         while not self.answers():
-            if not self.process.running:
+            if self.has_ended:
                 raise Unavailable(self.obituary())
             if time.monotonic() > deadline:
                 raise Unavailable(
@@ -58,7 +78,7 @@ class Component(ABC):
                 while_waiting()
             time.sleep(_LOOK_SECONDS)
         # Another program on the same port would answer as well.
-        if not self.process.running:
+        if self.has_ended:
             raise Unavailable(self.obituary())
 
     def obituary(self) -> str:
@@ -67,13 +87,20 @@ class Component(ABC):
         how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
         return f"{self.name} {how}; {self._evidence()}"
 
+    def ask_to_end(self) -> None:
+        """Ask the server to end and do not wait for it."""
+        if self._process is not None:
+            self._process.ask_to_end()
+
     def stop(self) -> None:
         """End the server gently, or by force if that takes too long."""
-        self.process.stop()
+        if self._process is not None:
+            self._process.stop(self.stop_seconds)
 
     def kill(self) -> None:
         """End the server with SIGKILL, as a crash would."""
-        self.process.kill()
+        if self._process is not None:
+            self._process.kill()
 
     def _evidence(self) -> str:
         said = " | ".join(line.strip() for line in self.process.last_lines() if line.strip())

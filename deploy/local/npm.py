@@ -11,13 +11,10 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+from deploy.local.cache import DownloadError
 from pipeline.errors import Misconfigured
 
 _SECONDS = 1_800
-
-
-class DownloadError(Exception):
-    """A download that did not succeed; the text says why, in a few words without addresses."""
 
 
 def npm_command() -> list[str]:
@@ -42,7 +39,7 @@ def extract(package: str, version: str, member: str, directory: Path, integrity:
     """Download ``package`` in exactly ``version`` and put its file ``member`` into ``directory``.
 
     npm checks the archive against the registry's own SHA-512; ``integrity`` (``sha512-<base64>``, as in a lock file)
-    pins it here as well. Raises :class:`DownloadError`.
+    pins it here as well. Raises :class:`~deploy.local.cache.DownloadError`.
     """
     command = [
         *npm_command(),
@@ -53,8 +50,8 @@ def extract(package: str, version: str, member: str, directory: Path, integrity:
         # A cache of its own, removed below: the package is kept unpacked, a second copy in ~/.npm would be 180 MB.
         f"--cache={directory / 'npm'}",
         "--fetch-retries=2",
-        "--fetch-retry-mintimeout=1000",
-        "--fetch-retry-maxtimeout=5000",
+        "--fetch-retry-mintimeout=500",
+        "--fetch-retry-maxtimeout=2000",
         "--loglevel=error",
     ]
     try:
@@ -67,14 +64,21 @@ def extract(package: str, version: str, member: str, directory: Path, integrity:
     archive = archives[0]
     if integrity is not None and _sha512(archive) != integrity:
         raise DownloadError(f"the archive of {package}@{version} is not the one this version was tested with")
-    with tarfile.open(archive) as tar:
-        source = tar.extractfile(f"package/{member}")
-        if source is None:
-            raise DownloadError(f"{package}@{version} holds no {member}")
-        with source, (directory / member).open("wb") as target:
-            shutil.copyfileobj(source, target, 1 << 20)
+    _unpack(archive, f"package/{member}", directory / member)
     archive.unlink()
     shutil.rmtree(directory / "npm", ignore_errors=True)
+
+
+def _unpack(archive: Path, member: str, target: Path) -> None:
+    try:
+        with tarfile.open(archive) as tar:
+            source = tar.extractfile(member)
+            if source is None:
+                raise KeyError(member)
+            with source, target.open("wb") as file:
+                shutil.copyfileobj(source, file, 1 << 20)
+    except (KeyError, tarfile.TarError) as error:
+        raise DownloadError(f"the archive {archive.name} holds no file {member}") from error
 
 
 def _why(stderr: str) -> str:

@@ -74,13 +74,25 @@ class Process:
         """The exit code (negative: the signal that ended it), None while it runs or before it was started."""
         return self._popen.poll() if self._popen else None
 
+    def wait(self, seconds: float = 60.0) -> None:
+        """Return once the command has ended; raises :class:`subprocess.TimeoutExpired` after ``seconds``."""
+        if self._popen is not None:
+            self._popen.wait(seconds)
+
+    def ask_to_end(self) -> None:
+        """Ask the command to end and do not wait for it."""
+        if self._popen is not None and self._ends_with_stdin:
+            self._close_stdin(self._popen)
+        else:
+            self._signal(signal.SIGTERM)
+
     def stop(self, grace_seconds: float = 10.0) -> None:
         """Ask the command to end, wait up to ``grace_seconds``, then kill it. Does nothing if it is not running."""
         if self._popen is None:
             return
-        self._ask_to_end(self._popen)
+        self.ask_to_end()
         try:
-            self._popen.wait(grace_seconds)
+            self.wait(grace_seconds)
         except subprocess.TimeoutExpired:
             self.kill()
 
@@ -101,12 +113,6 @@ class Process:
                 return log.read().decode(errors="replace").splitlines()[-count:]
         except FileNotFoundError:
             return []
-
-    def _ask_to_end(self, popen: subprocess.Popen[bytes]) -> None:
-        if self._ends_with_stdin:
-            self._close_stdin(popen)
-        else:
-            self._signal(signal.SIGTERM)
 
     def _close_stdin(self, popen: subprocess.Popen[bytes]) -> None:
         if popen.stdin is not None:
