@@ -1,0 +1,198 @@
+"""Chained exceptions and exception groups: every link once, in an order that does not depend on scheduling."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from pipeline.fingerprint.v1.browsers import common_wording
+from pipeline.fingerprint.v1.known import is_overflow
+from pipeline.fingerprint.v1.messages import Messages
+from pipeline.fingerprint.v1.model import APP, Seen
+from pipeline.fingerprint.v1.stacks import NOTHING, Contribution, contribution
+from schemas.event import ExceptionValue, Frame, Mechanism
+
+_DEEPEST = 50
+"""Exceptions of a chain that are looked at; retries can chain hundreds."""
+
+# Exceptions that only carry another one across a thread, a reflective call or a framework.
+_CARRIERS = frozenset(
+    {
+        "InvocationTargetException", "ExecutionException", "CompletionException", "UndeclaredThrowableException",
+        "NestedServletException", "TargetInvocationException", "_RemoteTraceback", "RemoteTraceback",
+    }
+)  # fmt: skip
+# Types that say nothing: Go's and Rust's generic errors are told apart by what they say.
+_GENERIC_TYPES = frozenset(
+    {
+        "errorString", "wrapError", "wrapErrors", "fundamental", "withStack", "withMessage", "joinError", "Error",
+        "errors.errorString", "fmt.wrapError", "fmt.wrapErrors", "errors.fundamental", "errors.withStack", "error",
+        "errors.withMessage", "errors.joinError", "errors.Error", "xerrors.wrapError", "xerrors.errorString", "String",
+    }
+)  # fmt: skip
+_TYPE_NOISE = re.compile(
+    r"^(?:Uncaught )|`\d+.*$|@anonymous.*$|\$\d+$|\$\$(?:EnhancerBy|Lambda).*$|0x[0-9a-f]+", re.DOTALL
+)
+_TYPED_VALUE = re.compile(
+    r"^(?:Uncaught (?:\(in promise\) )?)?(?P<type>[A-Z]\w*(?:Error|Exception|Warning|Fault)): (?P<rest>.*)", re.DOTALL
+)
+
+
+class Link(Struct, gc=False):
+    """One exception with what its stack contributes."""
+
+    type: str
+    value: str
+    stack: Contribution
+    mechanism: Mechanism | None
+    overflow: bool
+
+
+def text_of(value: object) -> str:
+    """Return an exception's value as text; SDKs send numbers and booleans too."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else str(value)
+
+
+def type_of(exception: ExceptionValue, platform: str) -> tuple[str, str]:
+    """Return type and value of an exception, the type taken out of the value where the SDK left it there."""
+    type_, value = exception.type or "", text_of(exception.value)
+    if not type_:
+        found = _TYPED_VALUE.match(value)
+        if found:
+            return found["type"], found["rest"]
+        return "", value
+    if platform == "javascript" and len(type_) <= 2:
+        # A class whose name the minifier shortened is called something else after the next build.
+        type_ = "Error"
+    if "$" in type_ or "`" in type_ or "@" in type_ or " " in type_ or "0x" in type_:
+        type_ = _TYPE_NOISE.sub("", type_) or type_
+    return type_, value
+
+
+def link(exception: ExceptionValue, seen: Sequence[Seen], frames: Sequence[Frame], platform: str) -> Link:
+    """Read one exception of a chain."""
+    type_, value = type_of(exception, platform)
+    overflow = is_overflow(type_, value)
+    stack = contribution(seen, frames, overflow) if seen else NOTHING
+    return Link("StackOverflow" if overflow else type_, value, stack, exception.mechanism, overflow)
+
+
+def chain_components(links: Sequence[Link], platform: str, messages: Messages) -> tuple[str, list[str]]:
+    """Return the rule (``stacktrace``, ``message`` or ``type``) and the components of a chain, its cause first."""
+    if len(links) > 1:
+        links = _uncarried(links[-_DEEPEST:])
+    best = max(link.stack.tier for link in links)
+    sections = [_section(link, best, platform, messages) for link in links]
+    components = sections[0] if len(links) == 1 else _arranged(links, sections)
+    if best >= 0:
+        return "stacktrace", components
+    said = any(component.startswith("message: ") for component in components)
+    return ("message" if said else "type"), components
+
+
+def _uncarried(links: Sequence[Link]) -> Sequence[Link]:
+    if all(link.type.rpartition(".")[2] not in _CARRIERS for link in links):
+        return links
+    kept = [link for link in links if link.type.rpartition(".")[2] not in _CARRIERS]
+    best = max(link.stack.tier for link in links)
+    return kept if kept and max(link.stack.tier for link in kept) == best else links
+
+
+def _section(link: Link, best: int, platform: str, messages: Messages) -> list[str]:
+    """Return one exception's components: its type, and its frames or its message."""
+    section = [f"type: {link.type}"] if link.type else []
+    stack = link.stack
+    if stack.tier == best and best >= 0:
+        section.extend(stack.labels)
+        if not stack.weak and not _needs_message(link, platform):
+            return section
+    elif best == APP and not _needs_message(link, platform):
+        return section
+    if link.value and not link.overflow:
+        said = common_wording(link.value) if platform in ("javascript", "node") else None
+        section.append(f"message: {said or messages.normal(link.value)}")
+    return section
+
+
+def _needs_message(link: Link, platform: str) -> bool:
+    """Whether only the message can tell this exception from another one at the same place."""
+    if platform == "go" and link.type.lstrip("*") in _GENERIC_TYPES:
+        return True
+    mechanism = link.mechanism
+    return platform == "javascript" and mechanism is not None and mechanism.synthetic is True
+
+
+def _arranged(links: Sequence[Link], sections: Sequence[list[str]]) -> list[str]:
+    """Return all sections in one list: chains in their order, members of a group sorted, repetitions once."""
+    children = _members(links)
+    in_groups = {at for members in children.values() for at in members}
+    if not in_groups:
+        return _once(sections)
+    return _once([_with_members(at, sections, children, 0) for at in range(len(links)) if at not in in_groups])
+
+
+def _members(links: Sequence[Link]) -> dict[int, list[int]]:
+    """Return, for each exception group's position, the positions of its members and of their causes' heads."""
+    position = {
+        link.mechanism.exception_id: at
+        for at, link in enumerate(links)
+        if link.mechanism is not None and link.mechanism.exception_id is not None
+    }
+    found: dict[int, list[int]] = {}
+    for at, link in enumerate(links):
+        mechanism = link.mechanism
+        if mechanism is None or mechanism.parent_id is None:
+            continue
+        parent = position.get(mechanism.parent_id)
+        if parent is None or parent == at:
+            continue
+        above = links[parent].mechanism
+        grouped = above is not None and above.is_exception_group is True
+        # A member's own cause belongs to the member, wherever the SDK listed it.
+        if (grouped and (mechanism.source or "exceptions").startswith(("exceptions", "errors", "InnerExceptions"))) or (
+            not grouped and _inside_group(parent, links, position)
+        ):
+            found.setdefault(parent, []).append(at)
+    return found
+
+
+def _inside_group(at: int, links: Sequence[Link], position: dict[int, int]) -> bool:
+    for _ in range(len(links)):
+        mechanism = links[at].mechanism
+        if mechanism is None or mechanism.parent_id is None:
+            return False
+        parent = position.get(mechanism.parent_id)
+        if parent is None or parent == at:
+            return False
+        above = links[parent].mechanism
+        if above is not None and above.is_exception_group:
+            return True
+        at = parent
+    return False
+
+
+def _with_members(at: int, sections: Sequence[list[str]], children: dict[int, list[int]], depth: int) -> list[str]:
+    section = list(sections[at])
+    members = children.get(at)
+    if members and depth < _DEEPEST:
+        inside = {tuple(_with_members(member, sections, children, depth + 1)) for member in members if member != at}
+        for member in sorted(inside):
+            section.append("member:")
+            section.extend(member)
+    return section
+
+
+def _once(sections: Sequence[list[str]]) -> list[str]:
+    """Return the sections one after the other, each distinct one once: a retry fails the same way again."""
+    known: set[tuple[str, ...]] = set()
+    components: list[str] = []
+    for section in sections:
+        key = tuple(section)
+        if key not in known:
+            known.add(key)
+            components.extend(section)
+    return components

@@ -1,0 +1,102 @@
+"""File names without what differs from host to host and from build to build."""
+
+from __future__ import annotations
+
+import re
+
+_QUERY = re.compile(r"[?#].*$", re.DOTALL)
+_ORIGIN = re.compile(r"^[a-z][a-z0-9+.-]*://[^/]*/?|^(?:file|blob|webpack-internal):/*", re.IGNORECASE)
+_BUNDLER = re.compile(
+    r"^(?:webpack(?:-internal)?|turbopack|vite|rollup|parcel|ng|app|capacitor|ionic|metro):/*", re.IGNORECASE
+)
+_DRIVE = re.compile(r"^[A-Za-z]:/+|^//[^/]+/[^/]+/")
+
+# Content hashes that bundlers put into names: `main.3f2a9c1b.js`, `chunk-4QH2ZL7E.mjs`, `index-DiwrgTda.js`.
+_NAME_HASH = re.compile(
+    r"[.\-_~](?=[A-Za-z_\-]*\d[\w\-]*\.|[A-Z0-9]{8}\.)[A-Za-z0-9_\-]{6,64}(?=(?:\.(?:min|bundle|chunk"
+    r"|prod|legacy|esm))*"
+    r"\.(?:[cm]?[jt]sx?|css|wasm|vue|svelte|jsbundle|map)$)"
+)
+_MIXED_HASH = re.compile(r"[.\-](?=[A-Za-z0-9_]*[a-z])(?=[A-Za-z0-9_]*[A-Z])[A-Za-z0-9_]{8}(?=\.(?:[cm]?js|css)$)")
+_VERSION = re.compile(r"@v?\d[\w.+\-]*(?=/|$)")
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+# Path segments that name a build, a release or a record: digits, versions, dates, hashes.
+_SEGMENT = re.compile(
+    r"(?<=/)(?:v?\d[\d._\-]*(?:[a-z]+\.?\d*)?|(?=[a-f]*\d)[0-9a-f]{7,64}"
+    r"|(?=[\w\-]*\d)(?=[\w\-]*[A-Z])[\w\-]{16,64})(?=/)"
+)
+_LEADING_SEGMENT = re.compile(r"^(?:v?\d[\d._\-]*|(?=[a-f]*\d)[0-9a-f]{7,64})(?=/)")
+
+# Where deployments put an application; what follows is the application's own layout.
+_DEPLOY_ROOT = re.compile(
+    r"""^(?:
+        usr/src/app/ | app/ | code/ | workspace/ | var/task/ | function/code/ | home/site/wwwroot/ | project/ |
+        layers/[^/]+/[^/]+/ | github/workspace/ | builds/[^/]+/[^/]+/ | repo/ | project/src/(?=src/) |
+        var/www/(?:html/|[^/]+/)? | srv/(?:www/)?[^/]+/ | opt/[^/]+/ | usr/local/(?:src/)?[^/]+/ |
+        (?:home|Users|users|export/home)/[^/]+/
+            (?:(?:work|src|code|projects?|dev|git|repos?|Documents|Desktop|apps?|www)/)*[^/]+/ |
+        root/[^/]+/ | tmp/[^/]+/ | private/var/[^ ]*?\.app/ | data/(?:app|user/\d+)/[^/]+/ | mnt/[^/]+/[^/]+/ |
+        inetpub/wwwroot/(?:[^/]+/)? | Windows/Temp/[^/]+/ | a/\d+/s/ | agent/_work/\d+/s/ | _work/\d+/s/
+    )""",
+    re.VERBOSE,
+)
+_RELEASES = re.compile(r"^(?:.*/)?(?:releases/[^/]+|current|release-[^/]+|shared/bundle)/")
+_BUNDLE_APP = re.compile(r"^.*?\.app/")
+
+
+def normal_path(raw: str) -> str:
+    """Return a path as the application's own layout names it.
+
+    ``https://cdn.example.com/v12/static/js/main.3f2a9c1b.js?x=1`` and
+    ``https://localhost:3000/static/js/main.aa11bb22.js`` both give ``static/js/main.js``;
+    ``/home/ann/shop/src/orders.js`` and ``/usr/src/app/src/orders.js`` both give ``src/orders.js``.
+    """
+    path = raw.strip()
+    bundled = _BUNDLER.match(path)
+    if bundled:
+        path = _bundler_path(path[bundled.end() :], path)
+        web = True
+    else:
+        origin = _ORIGIN.match(path)
+        web = origin is not None and not path[:5].lower().startswith("file:")
+        if origin:
+            path = path[origin.end() :]
+    if web or "?" in path:
+        path = _QUERY.sub("", path)
+    path = path.replace("\\", "/")
+    path = _DRIVE.sub("", path)
+    path = path.lstrip("/")
+    while path.startswith(("./", "../")):
+        path = path[path.index("/") + 1 :]
+    return _layout(path, web)
+
+
+def _bundler_path(path: str, raw: str) -> str:
+    """Return what a bundler's URL names: ``webpack://shop/./src/a.ts`` gives ``src/a.ts``."""
+    if raw.startswith(("webpack://", "turbopack://")) and "/./" in path:
+        return path[path.index("/./") + 3 :]
+    if path.startswith("[project]/"):
+        return path[len("[project]/") :]
+    if path.startswith("_N_E/") or (path.startswith("(") and ")/" in path):
+        return path[path.index("/") + 1 :]
+    return path
+
+
+def _layout(path: str, web: bool) -> str:
+    if ".app/" in path and not web:
+        path = _BUNDLE_APP.sub("", path)
+    if not web:
+        path = _RELEASES.sub("", _DEPLOY_ROOT.sub("", path, count=1), count=1)
+    path = _VERSION.sub("", path)
+    path = _UUID.sub("*", path)
+    path = _LEADING_SEGMENT.sub("*", path)
+    path = _SEGMENT.sub("*", path)
+    if path.startswith("*/"):
+        path = path.lstrip("*/")
+    head, slash, name = path.rpartition("/")
+    return head + slash + normal_file(name)
+
+
+def normal_file(name: str) -> str:
+    """Return a file's name without the content hash that a bundler put into it."""
+    return _MIXED_HASH.sub("", _NAME_HASH.sub("", name))

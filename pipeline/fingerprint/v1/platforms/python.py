@@ -1,0 +1,101 @@
+"""Python's frames: modules over paths, comprehensions and decorators that come and go with the version."""
+
+from __future__ import annotations
+
+import re
+
+from pipeline.fingerprint.v1.model import ANONYMOUS, APP, LIBRARY, RUNTIME, SHIM, Platform
+from pipeline.fingerprint.v1.paths import normal_path
+from schemas.event import Frame
+
+# Comprehensions became part of their function in 3.12 (PEP 709); before that each had a frame of its own.
+_INLINED = frozenset({"<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>"})
+
+# What people call the inner function of a decorator. As long as a real frame is left, such a frame says nothing.
+_DECORATOR = frozenset(
+    {
+        "wrapper", "_wrapper", "__wrapper", "wrapped", "_wrapped", "inner", "_inner", "decorated", "_decorated",
+        "decorator", "_decorator", "wrapper_func", "wrapped_func", "wrapped_function", "inner_wrapper", "wrap",
+        "sync_wrapper", "async_wrapper", "_sync_wrapper", "_async_wrapper", "inner_func", "decorated_function",
+    }
+)  # fmt: skip
+
+_STANDARD = re.compile(
+    r"(?:^|/)(?:lib(?:64)?|Lib)/(?:python|pypy)\d?(?:\.\d+)?t?/(?!(?:site|dist)-packages)"
+    r"|(?:^|/)python\d{2,3}\.zip/|(?:^|/)Python\.framework/.*/lib/python[\d.]+/(?!(?:site|dist)-packages)"
+    r"|[Pp]ython\d+/Lib/(?!(?:site|dist)-packages)|^<frozen |(?:^|/)lib-dynload/"
+)
+_INSTALLED = re.compile(r"(?:^|/)(?:site|dist)-packages/|\.egg/|(?:^|/)\.?v?env/lib/|/pip-build-|(?:^|/)\.tox/")
+_GENERATED = re.compile(
+    r"^<(ipython-input|string|stdin|console|doctest|unknown|template|attrs generated|decorator-gen)[^>]*>$"
+)
+_CELL = re.compile(r"/ipykernel_\d+/\d+\.py$|/tmp/ipykernel")
+
+# Modules that are never an application, for SDKs that send neither a path nor a decision.
+_STANDARD_MODULES = frozenset(
+    {
+        "abc", "argparse", "ast", "asyncio", "base64", "bdb", "cmd", "codecs", "collections", "concurrent",
+        "configparser", "contextlib", "copy", "csv", "ctypes", "dataclasses", "datetime", "decimal", "email",
+        "encodings", "enum", "functools", "gzip", "hashlib", "heapq", "http", "importlib", "inspect", "io", "ipaddress",
+        "itertools", "json", "locale", "logging", "multiprocessing", "opcode", "os", "pathlib", "pickle", "posixpath",
+        "queue", "random", "re", "runpy", "sched", "selectors", "shutil", "signal", "smtplib", "socket",
+        "socketserver", "sqlite3", "sre_compile", "sre_parse", "ssl", "statistics", "string", "struct", "subprocess",
+        "tarfile", "tempfile", "textwrap", "threading", "tokenize", "traceback", "types", "typing", "unittest",
+        "urllib", "uuid", "warnings", "weakref", "wsgiref", "xml", "xmlrpc", "zipfile", "zoneinfo", "fractions",
+    }
+)  # fmt: skip
+_LIBRARY_MODULES = frozenset(
+    {
+        "aiohttp", "anyio", "billiard", "boto3", "botocore", "celery", "click", "django", "fastapi", "flask", "gevent",
+        "greenlet", "grpc", "gunicorn", "httpcore", "httpx", "jinja2", "kombu", "numpy", "pandas", "psycopg",
+        "psycopg2", "pydantic", "pymongo", "redis", "requests", "rest_framework", "rq", "sentry_sdk", "sqlalchemy",
+        "starlette", "tenacity", "tornado", "trio", "twisted", "urllib3", "uvicorn", "uwsgi", "werkzeug",
+        "exceptiongroup",
+    }
+)  # fmt: skip
+
+
+def _name(function: str, _frame: Frame) -> str:
+    if ".<locals>." in function or ("." in function and not function.startswith("<")):
+        function = function.rpartition(".")[2]
+    if function in _INLINED:
+        return SHIM
+    if function == "<lambda>":
+        return ANONYMOUS
+    if function in _DECORATOR:
+        return SHIM
+    return function
+
+
+def _place(frame: Frame) -> str:
+    module = frame.module
+    if module and module != "__main__":
+        return module.removesuffix(".__main__")
+    path = frame.filename or frame.abs_path or ""
+    generated = _GENERATED.match(path)
+    if generated:
+        return f"<{generated[1]}>"
+    if _CELL.search(frame.abs_path or path):
+        return "<notebook>"
+    path = normal_path(path)
+    return path.removesuffix(".py").removesuffix("/__main__").removesuffix("/__init__").replace("/", ".")
+
+
+def _nearness(frame: Frame) -> int:
+    path = (frame.abs_path or frame.filename or "").replace("\\", "/")
+    if _INSTALLED.search(path):
+        return LIBRARY
+    if _STANDARD.search(path):
+        return RUNTIME
+    root = (frame.module or "").partition(".")[0]
+    # A relative path inside the standard library says nothing ("asyncio/base_events.py"); its module does, unless
+    # an absolute path has just shown that this is somebody's own module of that name.
+    if not path.startswith("/") and ":" not in path[:3]:
+        if root in _STANDARD_MODULES:
+            return RUNTIME
+        if root in _LIBRARY_MODULES:
+            return LIBRARY
+    return APP
+
+
+PLATFORM = Platform("python", _name, _place, _nearness)

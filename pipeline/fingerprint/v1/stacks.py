@@ -1,0 +1,210 @@
+"""Stack traces: each frame read once, then the frames that tell one bug from another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from pipeline.fingerprint.result import Decide, FrameAction
+from pipeline.fingerprint.v1.model import ANONYMOUS, APP, LIBRARY, RUNTIME, SHIM, Seen
+from pipeline.fingerprint.v1.platforms import platform_of
+from schemas.event import Frame
+
+_CACHED = 65_536
+"""Distinct frames remembered in a process, about 30 MB when full; a service has a few thousand."""
+_DEEPEST = 60
+"""Frames that contribute, counted from the failure: what calls an application's entry point tells nothing apart."""
+_LONGEST_LINE = 160
+_SPACE = re.compile(r"\s+")
+_SCRIPT = re.compile(r"\.(?:[cm]?[jt]sx?|vue|svelte|jsbundle|bundle|wasm|coffee|astro)$")
+_ASYNC = re.compile(r"^(?:async |async\*|[\w.]+(?: \w+)?\*)")
+
+
+class Contribution(Struct, gc=False):
+    """What a stack trace puts into a fingerprint.
+
+    ``tier`` says whose frames they are; ``weak`` that they would fit nearly any failure, so that the message has
+    to help.
+    """
+
+    labels: list[str]
+    tier: int
+    weak: bool
+    blamed: int
+
+
+NOTHING = Contribution([], -1, True, -1)
+
+
+def source_line(frame: Frame) -> str:
+    """Return a frame's source line as far as it identifies a statement: empty for minified or missing source."""
+    line = frame.context_line
+    if not line or len(line) > _LONGEST_LINE or "{snip}" in line:
+        return ""
+    return _SPACE.sub(" ", line.strip())
+
+
+class FrameReader:
+    """Reads frames through the platforms and the stack-trace rules, remembering each distinct one."""
+
+    def __init__(self, decide: Decide | None = None) -> None:
+        self._decide = decide
+        self._known: dict[tuple[object, ...], Seen] = {}
+
+    def read(self, frames: Iterable[Frame], platform: str) -> list[Seen]:
+        """Return what every frame means, in the same order."""
+        known = self._known
+        read: list[Seen] = []
+        for frame in frames:
+            key = (
+                frame.function, frame.module, frame.filename, frame.abs_path, frame.in_app, frame.package,
+                frame.platform or platform,
+            )  # fmt: skip
+            seen = known.get(key)
+            if seen is None:
+                seen = self._look(frame, frame.platform or platform)
+                if len(known) >= _CACHED:
+                    known.clear()
+                known[key] = seen
+            read.append(seen)
+        return read
+
+    def _look(self, frame: Frame, name: str) -> Seen:
+        platform = platform_of(name)
+        raw = frame.function or frame.raw_function or frame.symbol or ""
+        function = platform.name(raw, frame)
+        place = platform.place(frame)
+        own = platform.nearness(frame)
+        action = self._decide(frame, platform.key) if self._decide is not None else None
+        anonymous = function is ANONYMOUS or function == ANONYMOUS or (function == SHIM and not raw)
+        if anonymous and platform.key == "javascript" and not _SCRIPT.search(place):
+            place = "<page>"
+        return Seen(
+            label=f"frame: {place} in {function or raw or ANONYMOUS}"
+            if place
+            else f"frame: {function or raw or ANONYMOUS}",
+            place=place,
+            function=function or raw or ANONYMOUS,
+            tier=_tier(frame.in_app, own, platform.trusts_in_app, action),
+            own=own,
+            platform=platform,
+            anonymous=anonymous,
+            shim=function == SHIM and not anonymous,
+            detached=platform.key == "javascript" and _ASYNC.match(raw) is not None,
+            ignored=action is not None and action.ignore,
+            cut=action.cut if action is not None else None,
+        )
+
+
+def _tier(said: bool | None, own: int, trusted: bool, action: FrameAction | None) -> int:
+    """Return whose frame it is, from the rules first, then the SDK, then the platform.
+
+    An SDK's "yes" is overruled where the code is certainly the runtime's, and on platforms whose SDKs say yes to
+    everything also where it is certainly a dependency's; its "no" stands.
+    """
+    if action is not None and action.in_app is not None:
+        return APP if action.in_app else min(own, LIBRARY)
+    if said is False:
+        return min(own, LIBRARY)
+    if said and own == LIBRARY and trusted:
+        return APP
+    return own
+
+
+def mended(seen: Sequence[Seen]) -> list[int]:
+    """Return the frames' tiers; where an SDK called everything foreign, the platform's own judgement counts."""
+    tiers = [one.tier for one in seen]
+    if tiers and max(tiers) < APP:
+        own = [one.own for one in seen]
+        return own if max(own) == APP else tiers
+    return tiers
+
+
+def contribution(seen: Sequence[Seen], frames: Sequence[Frame], overflow: bool = False) -> Contribution:
+    """Choose what a stack trace, oldest call first, puts into the fingerprint.
+
+    The application's frames if there are any, else those of its dependencies, else the runtime's; without shims,
+    without what merely scheduled the work, and with recursion reduced to its path.
+    """
+    tiers = mended(seen)
+    chosen = _chosen(seen, tiers)
+    if not chosen:
+        return NOTHING
+    tier = tiers[chosen[-1]]
+    blamed = chosen[-1]
+    named = [at for at in chosen if not seen[at].shim] or chosen[-1:]
+    labels = []
+    weak_labels = 0
+    for at in named[-_DEEPEST:]:
+        one = seen[at]
+        label = one.label
+        if one.anonymous:
+            line = source_line(frames[at])
+            if line:
+                label = f"{label}: {line}"
+            else:
+                weak_labels += 1
+        labels.append(label)
+    weak = tier == RUNTIME or weak_labels == len(labels)
+    labels = _loop(labels) if overflow else without_loops(labels)
+    if tier == APP and not overflow and seen[blamed].platform.reads_source and not seen[named[-1]].anonymous:
+        line = source_line(frames[blamed])
+        if line:
+            labels.append(f"line: {line}")
+    return Contribution(labels, tier, weak, named[-1])
+
+
+def _chosen(seen: Sequence[Seen], tiers: Sequence[int]) -> list[int]:
+    """Return the positions of the frames that may contribute."""
+    start, end = 0, len(seen)
+    for at, one in enumerate(seen):
+        if one.cut == "above":
+            start = at
+        elif one.cut == "below":
+            end = min(end, at + 1)
+        if one.detached:
+            # Browsers disagree on whether to show what once scheduled the work.
+            start = max(start, at + 1)
+    positions = [at for at in range(start, end) if not seen[at].ignored]
+    if not positions:
+        return []
+    best = max(tiers[at] for at in positions)
+    chosen = [at for at in positions if tiers[at] == best]
+    if seen[chosen[-1]].platform.key == "javascript":
+        # Whether the script's own outermost call is shown, and under which name, is the browser's choice.
+        while len(chosen) > 1 and seen[chosen[0]].anonymous:
+            chosen.pop(0)
+    return chosen
+
+
+def without_loops(labels: list[str]) -> list[str]:
+    """Return the path through the calls with every detour that came back removed.
+
+    A tree walked three levels deep and one walked thirty levels deep give the same path. Anonymous functions of one
+    file may be different ones, so only their immediate repetition counts as recursion.
+    """
+    if len(set(labels)) == len(labels):
+        return labels
+    path: list[str] = []
+    position: dict[str, int] = {}
+    for label in labels:
+        at = position.get(label)
+        if at is None:
+            position[label] = len(path)
+            path.append(label)
+        elif not label.endswith(ANONYMOUS) or at == len(path) - 1:
+            for dropped in path[at + 1 :]:
+                position.pop(dropped, None)
+            del path[at + 1 :]
+        else:
+            position[label] = len(path)
+            path.append(label)
+    return path
+
+
+def _loop(labels: list[str]) -> list[str]:
+    """Return the functions that called each other until the stack was full, in an order of their own."""
+    repeated = sorted({label for label in labels if labels.count(label) > 1})
+    return repeated or sorted(set(labels))

@@ -1,0 +1,112 @@
+"""The order in which grouping decides: rules, the client's fingerprint, reports, stack traces, messages."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+import pytest
+
+from pipeline.fingerprint import Grouped, Grouping, Rules
+from schemas.event import Event
+
+GROUPING = Grouping(Rules())
+
+
+def group(event: dict[str, Any], grouping: Grouping = GROUPING) -> Grouped:
+    return grouping.group(msgspec.convert(event, Event))
+
+
+def failure(*functions: str, type_: str = "ValueError", value: str = "bad", **event: Any) -> dict[str, Any]:
+    frames = [
+        {"function": function, "module": "shop.orders", "filename": "shop/orders.py", "lineno": 3, "in_app": True}
+        for function in functions
+    ]
+    values = [{"type": type_, "value": value, "stacktrace": {"frames": frames}}]
+    return {"platform": "python", "exception": {"values": values}, **event}
+
+
+def test_fingerprint_is_32_hex_digits_and_names_its_version() -> None:
+    grouped = group(failure("create"))
+    assert re.fullmatch(r"[0-9a-f]{32}", grouped.fingerprint)
+    assert (grouped.version, grouped.rule) == ("v1", "stacktrace")
+
+
+def test_stack_decides_and_message_does_not() -> None:
+    one = group(failure("create", value="bad 1"))
+    assert one.fingerprint == group(failure("create", value="other words")).fingerprint
+    assert one.fingerprint != group(failure("delete", value="bad 1")).fingerprint
+    assert one.fingerprint != group(failure("create", value="bad 1", type_="KeyError")).fingerprint
+
+
+def test_caller_tells_failures_in_a_shared_helper_apart() -> None:
+    assert group(failure("create", "load")).fingerprint != group(failure("delete", "load")).fingerprint
+
+
+@pytest.mark.parametrize("events", [("a 1", "a 2"), ("of ann@x.com", "of [email]"), ("id 0af3 gone", "id 9999 gone")])
+def test_messages_differing_in_variables_are_one_issue(events: tuple[str, str]) -> None:
+    first, second = ({"message": message} for message in events)
+    assert group(first).fingerprint == group(second).fingerprint
+    assert group(first).rule == "message"
+
+
+def test_client_fingerprint_is_honoured_exactly() -> None:
+    grouped = group(failure("create", fingerprint=["payment", "4711"]))
+    assert (grouped.rule, grouped.components) == ("client", ["payment", "4711"])
+    assert grouped.fingerprint == group({"message": "x", "fingerprint": ["payment", "4711"]}).fingerprint
+    assert grouped.fingerprint != group(failure("create", fingerprint=["payment", "4712"])).fingerprint
+
+
+@pytest.mark.parametrize("default", ["{{ default }}", "{{default}}"])
+def test_default_stands_for_the_algorithms_components(default: str) -> None:
+    plain = group(failure("create"))
+    assert group(failure("create", fingerprint=[default])).fingerprint == plain.fingerprint
+    extended = group(failure("create", fingerprint=[default, "eu"]))
+    assert extended.components == [*plain.components, "eu"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("{{ type }}", "ValueError"),
+        ("{{type}}", "ValueError"),
+        ("{{ error.type }}", "ValueError"),
+        ("{{ value }}", "bad"),
+        ("{{ message }}", "bad"),
+        ("{{ transaction }}", "POST /orders"),
+        ("{{ level }}", "fatal"),
+        ("{{ module }}", "shop.orders"),
+        ("{{ function }}", "create"),
+        ("{{ tags.region }}", "eu"),
+        ("{{ tags.none }}", "<no-tag>"),
+        ("orders-{{ tags.region }}", "orders-eu"),
+        ("{{ nobody knows }}", "{{ nobody knows }}"),
+        ("{{ nobody }}", "{{ nobody }}"),
+    ],
+)
+def test_variables_of_a_client_fingerprint(variable: str, value: str) -> None:
+    event = failure("create", level="fatal", transaction="POST /orders", tags={"region": "eu"}, fingerprint=[variable])
+    assert group(event).components == [value]
+
+
+def test_title_and_culprit() -> None:
+    grouped = group(failure("create", value="first line\nsecond"))
+    assert (grouped.title, grouped.culprit) == ("ValueError: first line", "shop.orders in create")
+    assert group(failure("create", transaction="POST /orders")).culprit == "POST /orders"
+
+
+@pytest.mark.parametrize("event", [{}, {"message": ""}, {"exception": {"values": []}}, {"exception": [{}, None]}])
+def test_empty_event_still_has_a_fingerprint_and_a_title(event: dict[str, Any]) -> None:
+    grouped = group(event)
+    assert grouped.title
+    assert len(grouped.fingerprint) == 32
+
+
+def test_frames_are_parallel_lists_over_all_exceptions() -> None:
+    event = failure("create", "load")
+    event["exception"]["values"] *= 2
+    frames = group(event).frames
+    assert frames.function == ["create", "load"] * 2
+    assert frames.line == [3] * 4
+    assert frames.in_app == [True] * 4
