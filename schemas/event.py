@@ -10,9 +10,12 @@ Source: https://develop.sentry.dev/sdk/data-model/event-payloads/ and the payloa
 
 from __future__ import annotations
 
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import Raw, Struct
 
 SCHEMA_VERSION = 1
+
+NOTHING = Raw(b"null")
+"""The default of fields that are kept as raw JSON."""
 
 Scalar = str | int | float | bool | None
 """A JSON value that is not an object or an array."""
@@ -92,7 +95,7 @@ class LogEntry(Struct, gc=False):
 
     message: str | None = None
     formatted: str | None = None
-    params: Raw | None = None
+    params: Raw = NOTHING
 
 
 class User(Struct, gc=False):
@@ -146,6 +149,7 @@ class Span(Struct, gc=False):
     exclusive_time: float | None = None
     is_segment: bool | None = None
     tags: dict[str, Scalar] | list[list[Scalar] | None] | None = None
+    data: Raw = NOTHING
 
 
 class Event(Struct, gc=False):
@@ -172,7 +176,7 @@ class Event(Struct, gc=False):
     tags: dict[str, Scalar] | list[list[Scalar] | None] | None = None
     contexts: dict[str, Raw] | None = None
     request: Request | None = None
-    breadcrumbs: Raw | None = None
+    breadcrumbs: Raw = NOTHING
     release: str | int | float | None = None
     dist: str | int | float | None = None
     environment: str | None = None
@@ -180,12 +184,12 @@ class Event(Struct, gc=False):
     sdk: Sdk | None = None
     transaction: str | None = None
     fingerprint: list[Scalar] | str | None = None
-    modules: Raw | None = None
+    modules: Raw = NOTHING
     spans: list[Span | None] | None = None
-    csp: Raw | None = None
-    hpkp: Raw | None = None
-    expectct: Raw | None = None
-    expectstaple: Raw | None = None
+    csp: Raw = NOTHING
+    hpkp: Raw = NOTHING
+    expectct: Raw = NOTHING
+    expectstaple: Raw = NOTHING
     span_id: str | None = None
     trace_id: str | None = None
     parent_span_id: str | None = None
@@ -197,7 +201,6 @@ class Event(Struct, gc=False):
     end_timestamp: float | str | None = None
     exclusive_time: float | None = None
     is_segment: bool | None = None
-    measurements: Raw | UnsetType = UNSET
 
     @property
     def exceptions(self) -> list[ExceptionValue]:

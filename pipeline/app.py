@@ -1,0 +1,350 @@
+"""The wiring: topics, table, agents and timers of the Faust worker. What happens in them is in the other modules.
+
+Three kinds of agents, all fed with whole fetches:
+
+* ``errors`` and ``spans``: intake, the pure stages, ClickHouse and ``counts``;
+* ``counts``: the windows, and the alerts that follow;
+* ``alerts``: intake, the ``alerts`` table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import struct
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import faust
+from aiokafka.errors import KafkaError
+from faust.serializers.schemas import Schema
+from faust.types import TP
+from mode import Service
+
+from pipeline import kafka
+from pipeline.alert_rows import ALERT_COLUMNS, ALERTS_TABLE, alert_ids, process_alerts
+from pipeline.clickhouse import ClickHouse
+from pipeline.config import KafkaSettings, Settings
+from pipeline.count import Counter
+from pipeline.counting import Counting
+from pipeline.deliver import Delivery
+from pipeline.errors import AftershockError, Misconfigured, Unavailable
+from pipeline.filter import Filter
+from pipeline.fingerprint import Grouping
+from pipeline.gather import Limits
+from pipeline.health import Health, serve
+from pipeline.intake import Intake
+from pipeline.ledger import Ledger
+from pipeline.metrics import Metrics
+from pipeline.process import Processor
+from pipeline.records import Boundaries, Record, Source
+from pipeline.rows import ERROR_COLUMNS, ERRORS_TABLE, SPAN_COLUMNS, SPANS_TABLE
+from pipeline.scrub import Scrubber
+from pipeline.windows import Windows
+from schemas.alert import Alert, encode_alert
+from schemas.topics import ALERTS, CONSUMER_GROUP, COUNTS, ERRORS, MAX_MESSAGE_BYTES, SPANS, WINDOWS_TABLE
+
+log = logging.getLogger(__name__)
+
+FETCH_BYTES = 4 * 1024 * 1024
+"""The most that is fetched of one partition at a time; with four partitions of two topics, 32 MiB."""
+FETCHES_WAITING = 2
+TICK_S = 1.0
+MOST_SENT_BEFORE = 10_000
+
+_PARTITION = struct.Struct(">I")
+
+COLUMNS = {ERRORS_TABLE: ERROR_COLUMNS, SPANS_TABLE: SPAN_COLUMNS, ALERTS_TABLE: ALERT_COLUMNS}
+
+
+class Whole(Schema):  # type: ignore[misc]
+    """Passes on what the transport delivers as it is."""
+
+    def loads_key(self, _app: Any, message: Any, **_options: Any) -> Any:
+        """Return the key."""
+        return message.key
+
+    def loads_value(self, _app: Any, message: Any, **_options: Any) -> Any:
+        """Return the list of records."""
+        return message.value
+
+
+class Worker:
+    """One worker process: a Faust app and everything its agents call.
+
+    Args:
+        settings: all settings.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.failure: BaseException | None = None
+        self._executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="clickhouse")
+        self._clickhouse = ClickHouse(settings.clickhouse)
+        self._ledger = Ledger(self._clickhouse)
+        self._processor = make_processor(settings)
+        self._counts_partitions = settings.kafka.partitions.get(COUNTS.name, COUNTS.partitions)
+        self._incarnations: dict[str, str] = {}
+        self._intakes: dict[str, Intake] = {}
+        self.app = make_app(settings)
+        self._table = self.app.Table(
+            WINDOWS_TABLE,
+            schema=Whole(key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"),
+            partitions=self._counts_partitions,
+        )
+        self._counting = Counting(
+            open_windows=self._open_windows,
+            send_alert=self._send_alert,
+            write=self._write_state,
+            done=lambda partition, offset: self._done(COUNTS.name, partition, offset),
+            sent_before=self._sent_before,
+            metrics=self.metrics,
+            flush_interval_s=settings.worker.flush_interval_s,
+            clock=time.time,
+        )
+        self.health = Health(settings, self.metrics, self.app, lambda: self._intakes)
+        self._wire()
+
+    def _wire(self) -> None:
+        app = self.app
+        for topic in (ERRORS.name, SPANS.name, ALERTS.name):
+            app.agent(self._channel(topic), name=topic, concurrency=1)(self._intake_agent(topic))
+        app.agent(self._channel(COUNTS.name), name=COUNTS.name, concurrency=1)(self._counts_agent)
+        app.timer(TICK_S, name="tick")(self._tick)
+        app.task(self._start)
+        app.on_partitions_revoked.connect(self._on_revoked)
+        serve(app, self.health)
+
+    def _channel(self, topic: str) -> Any:
+        return self.app.topic(self._full(topic), schema=Whole(), acks=True)
+
+    def _full(self, topic: str) -> str:
+        return self.settings.kafka.topic_prefix + topic
+
+    # What runs in the agents
+
+    def _intake_agent(self, topic: str) -> Callable[[Any], Awaitable[None]]:
+        async def agent(stream: Any) -> None:
+            intake = await self._intake(topic)
+            cutting = asyncio.create_task(intake.cut_due())
+            try:
+                async for event in stream.noack().events():
+                    await intake.take(*self._fetched(event))
+            finally:
+                cutting.cancel()
+
+        return self._guarded(agent)
+
+    async def _counts_agent(self, stream: Any) -> None:
+        async for event in stream.noack().events():
+            await self._guard(self._counting.take(*self._fetched(event)))
+
+    def _fetched(self, event: Any) -> tuple[int, int, int, Sequence[Record]]:
+        """Return partition, committed offset, generation and records of a whole fetch."""
+        message = event.message
+        committed = self.app.consumer.committed(message.tp)
+        return message.partition, committed, message.generation_id, message.value
+
+    async def _tick(self) -> None:
+        consumer = self.app.consumer
+        if self.app.in_recovery or self.app.rebalancing or not consumer.flow_active:
+            return
+        for tp in sorted(consumer.assignment()):
+            if tp.topic == self._full(COUNTS.name):
+                generation = self.app.consumer_generation_id
+                await self._guard(self._counting.open(tp.partition, consumer.committed(TP(*tp)), generation))
+        await self._guard(self._counting.tick(self._counts_waiting))
+
+    def _counts_waiting(self, partition: int) -> bool:
+        """Say whether messages of a counts partition are known to be there that were not applied yet."""
+        highwater = self.app.consumer.highwater(TP(self._full(COUNTS.name), partition))
+        applied = self._counting.next_offset(partition)
+        return highwater is None or applied is None or applied < highwater
+
+    async def _on_revoked(self, _app: Any, revoked: set[TP], **_kwargs: Any) -> None:
+        for topic, intake in self._intakes.items():
+            intake.release([tp.partition for tp in revoked if tp.topic == self._full(topic)])
+        self._counting.release([tp.partition for tp in revoked if tp.topic == self._full(COUNTS.name)])
+
+    async def _start(self) -> None:
+        await self._guard(self.health.watch())
+
+    # What the agents call
+
+    async def _intake(self, topic: str) -> Intake:
+        """Return the intake of a topic, made on first use, when the servers can be asked."""
+        if not self._incarnations:
+            self._incarnations = await self._blocking(self._ledger.incarnations)
+        incarnation = self._incarnations.get(topic)
+        if incarnation is None:
+            raise Misconfigured(f"topic {topic} is not known to the ledger: run `aftershock migrate`")
+        worker = self.settings.worker
+        self._intakes[topic] = Intake(
+            topic,
+            limits=Limits(worker.batch_events, worker.batch_bytes, worker.linger_ms / 1000),
+            most_in_flight=worker.batches_in_flight,
+            source=lambda partition: Source(topic, incarnation, partition),
+            begun=self._begun,
+            deliver=self._delivery(topic).deliver,
+            done=lambda partition, offset: self._done(topic, partition, offset),
+            failed=self._fail,
+            clock=time.monotonic,
+        )
+        return self._intakes[topic]
+
+    def _delivery(self, topic: str) -> Delivery:
+        return Delivery(
+            process_alerts if topic == ALERTS.name else self._processor.process,
+            COLUMNS,
+            ledger=self._ledger,
+            clickhouse=self._clickhouse,
+            executor=self._executor,
+            send=self._send,
+            metrics=self.metrics,
+        )
+
+    async def _begun(self, source: Source, from_offset: int) -> list[Boundaries]:
+        found: list[Boundaries] = await self._blocking(lambda: self._ledger.begun(source, from_offset))
+        return found
+
+    def _done(self, topic: str, partition: int, next_offset: int) -> None:
+        self.app.consumer.done(TP(self._full(topic), partition), next_offset)
+
+    async def _open_windows(self, partition: int) -> Windows:
+        windows = Windows(
+            self.settings.rules,
+            partition,
+            partitions=self._counts_partitions,
+            allowed_lateness_s=self.settings.alerts.allowed_lateness_s,
+            table=f"{self.settings.clickhouse.database}.errors",
+        )
+        prefix = _PARTITION.pack(partition)
+        stored = [(key[4:], value) for key, value in self._table.data.data.items() if key.startswith(prefix)]
+        windows.load(stored)
+        windows.seed_known(await self._blocking(lambda: self._ledger.known_issues(ERRORS.name)))
+        return windows
+
+    async def _write_state(self, partition: int, changes: Sequence[tuple[bytes, bytes | None]]) -> None:
+        prefix = _PARTITION.pack(partition)
+        store = self._table.data.data
+        futures = []
+        for key, value in changes:
+            futures.append(self._table.send_changelog(partition, prefix + key, value))
+            if value is None:
+                store.pop(prefix + key, None)
+            else:
+                store[prefix + key] = value
+        await asyncio.gather(*futures)
+
+    async def _send_alert(self, alert: Alert) -> None:
+        await self._send(ALERTS.name, encode_alert(alert), key=alert.dedup_key.encode())
+
+    async def _sent_before(self) -> Iterable[str]:
+        values = await kafka.latest_values(self.settings.kafka, self._full(ALERTS.name), MOST_SENT_BEFORE)
+        return alert_ids(values)
+
+    async def _send(
+        self,
+        topic: str,
+        value: bytes,
+        *,
+        key: bytes | None = None,
+        partition: int | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> None:
+        producer = await self.app.maybe_start_producer()
+        try:
+            await producer.send_and_wait(self._full(topic), key, value, partition, None, list(headers))
+        except (KafkaError, faust.exceptions.ProducerSendError) as error:
+            raise Unavailable(f"Kafka did not take a message for {topic} ({type(error).__name__})") from None
+
+    async def _blocking(self, work: Callable[[], Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    # What happens when something fails that nobody foresaw
+
+    def _guarded(self, agent: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+        async def guarded(stream: Any) -> None:
+            await self._guard(agent(stream))
+
+        return guarded
+
+    async def _guard(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001  Faust would restart the agent and lose its place
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """End the process: what is not committed is done again by the next one, or by another worker."""
+        if self.failure is None:
+            self.failure = error
+            if isinstance(error, AftershockError):
+                log.error("%s", error)
+            else:
+                log.error("the worker stops: %s", type(error).__name__, exc_info=error)
+            self.app.loop.create_task(self._stop())
+
+    async def _stop(self) -> None:
+        service: Service = self.app
+        await service.crash(self.failure or RuntimeError("the worker failed"))
+
+
+def make_app(settings: Settings) -> faust.App:
+    """Return the Faust app with everything that is set about Kafka."""
+    found, worker = settings.kafka, settings.worker
+    return faust.App(
+        found.topic_prefix + CONSUMER_GROUP,
+        broker=[f"aftershock://{address.strip()}" for address in found.bootstrap.split(",")],
+        broker_credentials=credentials(found),
+        broker_session_timeout=found.session_timeout_s,
+        broker_heartbeat_interval=found.session_timeout_s / 3,
+        broker_request_timeout=max(found.session_timeout_s + 5, 30.0),
+        broker_commit_interval=1.0,
+        broker_max_poll_records=None,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=FETCH_BYTES,
+        producer_compression_type="lz4",
+        producer_max_request_size=MAX_MESSAGE_BYTES,
+        producer_linger=0.005,
+        store="memory://",
+        stream_buffer_maxsize=FETCHES_WAITING,
+        stream_wait_empty=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_bind=worker.web_host,
+        web_host=worker.web_host,
+        web_port=worker.web_port,
+        worker_redirect_stdouts=False,
+        logging_config=None,
+        autodiscover=False,
+    )
+
+
+def make_processor(settings: Settings) -> Processor:
+    """Return the pure stages for the settings."""
+    partitions = settings.kafka.partitions.get(COUNTS.name, COUNTS.partitions)
+    return Processor(
+        Scrubber(settings.scrub),
+        Grouping(settings.grouping),
+        Counter(settings.rules, partitions),
+        Filter(settings.filter.environments, settings.filter.messages, settings.filter.releases),
+        hash_key=settings.hash_key.encode(),
+        topic_prefix=settings.kafka.topic_prefix,
+    )
+
+
+def credentials(settings: KafkaSettings) -> faust.auth.Credentials | None:
+    """Return what Faust signs in with, ``None`` for a plain connection."""
+    context = kafka.ssl_context(settings)
+    if settings.security_protocol.startswith("SASL"):
+        return faust.SASLCredentials(
+            username=settings.username,
+            password=settings.password,
+            ssl_context=context,
+            mechanism=settings.sasl_mechanism,
+        )
+    return faust.SSLCredentials(context) if context is not None else None

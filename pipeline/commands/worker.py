@@ -1,0 +1,48 @@
+"""``aftershock worker``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import click
+import msgspec
+
+from pipeline.commands.settings import with_settings
+from pipeline.config import Settings
+from pipeline.errors import AftershockError
+from pipeline.logs import configure_logs
+
+
+@click.command()
+@click.option("--web-port", type=click.IntRange(0, 65535), help="Where health and metrics are served.")
+@click.option("--log-level", type=click.Choice(("debug", "info", "warning", "error")), default="info")
+@with_settings
+def command(settings: Settings, *, web_port: int | None, log_level: str) -> None:
+    """Run one worker process. Start one for each core; Kafka spreads the partitions over them.
+
+    Ends with 0 after SIGTERM or Ctrl-C, and with 1 when something failed that a restart may mend.
+
+    \b
+    Examples:
+      aftershock worker
+      aftershock worker --config /etc/aftershock.toml --web-port 6067
+    """
+    import faust
+
+    from pipeline.app import Worker
+
+    configure_logs(log_level)
+    if web_port is not None:
+        settings = msgspec.structs.replace(settings, worker=msgspec.structs.replace(settings.worker, web_port=web_port))
+    worker = Worker(settings)
+    try:
+        faust.Worker(worker.app, quiet=True, override_logging=False).execute_from_commandline()
+    except SystemExit as ended:
+        if worker.failure is None:
+            raise
+        logging.getLogger(__name__).debug("ended with %s", ended.code)
+    if isinstance(worker.failure, AftershockError):
+        raise worker.failure
+    if worker.failure is not None:
+        sys.exit(1)

@@ -1,0 +1,201 @@
+"""The settings: one frozen struct, read once at the entry point from ``aftershock.toml`` and the environment.
+
+Stages receive values, never this module. Units are in the names. Passwords come from the environment
+(``AFTERSHOCK_KAFKA_PASSWORD``) or from a file that the environment names (``AFTERSHOCK_KAFKA_PASSWORD_FILE``), so
+that none needs to stand in the file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from pipeline.errors import Misconfigured
+from pipeline.fingerprint import Rules as GroupingRules
+from pipeline.rules import Rules as AlertRules
+from pipeline.scrub import Policy as ScrubPolicy
+from pipeline.toml_file import LineOf, read_toml
+
+DEFAULT_FILE = "aftershock.toml"
+
+Positive = Annotated[int, Meta(ge=1)]
+Days = Annotated[int, Meta(ge=1, le=3650)]
+
+
+class KafkaSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where Kafka is and how to sign in. ``bootstrap`` is ``host:port[,host:port...]``."""
+
+    bootstrap: str = "127.0.0.1:9092"
+    topic_prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]*$")] = ""
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    username: str = ""
+    password: str = ""
+    ca_file: str = ""
+    certificate_file: str = ""
+    key_file: str = ""
+    session_timeout_s: Annotated[float, Meta(ge=1, le=300)] = 10.0
+    replication_factor: Positive = 1
+    partitions: dict[str, Positive] = {}
+
+
+class ClickHouseSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where ClickHouse is (its HTTP port) and how to sign in."""
+
+    url: Annotated[str, Meta(pattern=r"^https?://[^\s/]+/?$")] = "http://127.0.0.1:8123"
+    database: Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] = "aftershock"
+    user: str = "default"
+    password: str = ""
+    ca_file: str = ""
+
+
+class RetentionSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How long ClickHouse keeps what, in days."""
+
+    errors_days: Days = 90
+    spans_days: Days = 30
+    alerts_days: Days = 365
+    dead_letters_days: Days = 14
+    minutes_days: Days = 30
+    hours_days: Days = 400
+
+
+class WorkerSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a worker gathers batches. A batch is cut at whichever limit is reached first."""
+
+    batch_events: Positive = 1000
+    batch_bytes: Positive = 16 * 1024 * 1024
+    linger_ms: Positive = 500
+    batches_in_flight: Annotated[int, Meta(ge=1, le=16)] = 3
+    web_host: str = "127.0.0.1"
+    web_port: Annotated[int, Meta(ge=0, le=65535)] = 6066
+    flush_interval_s: Annotated[float, Meta(ge=0.1, le=60)] = 2.0
+    stall_after_s: Annotated[float, Meta(ge=5)] = 60.0
+
+
+class FilterSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which events are dropped before anything is done with them; patterns are globs."""
+
+    environments: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
+    releases: tuple[str, ...] = ()
+
+
+class AlertSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How late an event may be and still count, and how many groups are watched at a time."""
+
+    allowed_lateness_s: Annotated[float, Meta(ge=1, le=86400)] = 60.0
+
+
+class Settings(Struct, frozen=True):
+    """Everything that can be set."""
+
+    kafka: KafkaSettings = KafkaSettings()
+    clickhouse: ClickHouseSettings = ClickHouseSettings()
+    retention: RetentionSettings = RetentionSettings()
+    worker: WorkerSettings = WorkerSettings()
+    filter: FilterSettings = FilterSettings()
+    alerts: AlertSettings = AlertSettings()
+    scrub: ScrubPolicy = ScrubPolicy()
+    grouping: GroupingRules = GroupingRules()
+    rules: AlertRules = AlertRules()
+    hash_key: str = ""
+
+
+_PLAIN = ("kafka", "clickhouse", "retention", "worker", "filter", "alerts")
+_OWN_READERS = ("scrub", "grouping", "rule")
+_SECRETS = {
+    ("kafka", "password"): "AFTERSHOCK_KAFKA_PASSWORD",
+    ("clickhouse", "password"): "AFTERSHOCK_CLICKHOUSE_PASSWORD",
+}
+_ADDRESSES = {
+    ("kafka", "bootstrap"): "AFTERSHOCK_KAFKA",
+    ("kafka", "topic_prefix"): "AFTERSHOCK_TOPIC_PREFIX",
+    ("kafka", "username"): "AFTERSHOCK_KAFKA_USERNAME",
+    ("clickhouse", "url"): "AFTERSHOCK_CLICKHOUSE",
+    ("clickhouse", "database"): "AFTERSHOCK_DATABASE",
+    ("clickhouse", "user"): "AFTERSHOCK_CLICKHOUSE_USER",
+}
+_PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+
+
+def load_settings(file: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings; the environment wins over the file.
+
+    Args:
+        file: the TOML file; ``None`` means ``$AFTERSHOCK_CONFIG``, else ``aftershock.toml`` here if there is one.
+        environ: the environment variables, the process's own by default.
+
+    Raises:
+        Misconfigured: a value is not valid; the message names the file's line or the variable, and the remedy.
+    """
+    env = os.environ if environ is None else environ
+    chosen = file or (Path(env["AFTERSHOCK_CONFIG"]) if env.get("AFTERSHOCK_CONFIG") else None)
+    if chosen is None and Path(DEFAULT_FILE).is_file():
+        chosen = Path(DEFAULT_FILE)
+    values, line_of = read_toml(chosen) if chosen else ({}, _no_line)
+    where = str(chosen) if chosen else "environment"
+    _check_sections(values, where, line_of)
+    _apply_environment(values, env)
+    plain: dict[str, Any] = {name: _convert(name, values, where, line_of) for name in _PLAIN if name in values}
+    return Settings(
+        **plain,
+        scrub=ScrubPolicy.from_toml(values.get("scrub", {}), line_of),
+        grouping=GroupingRules.from_toml(values.get("grouping", {}), line_of),
+        rules=AlertRules.from_toml(values["rule"], line_of) if "rule" in values else AlertRules(),
+        hash_key=_secret(env, "AFTERSHOCK_HASH_KEY") or "",
+    )
+
+
+def _no_line(_path: tuple[str | int, ...]) -> None:
+    return None
+
+
+def _check_sections(values: Mapping[str, Any], where: str, line_of: LineOf) -> None:
+    known = (*_PLAIN, *_OWN_READERS)
+    for name in values:
+        if name not in known:
+            line = line_of((name,))
+            raise Misconfigured(f"{where}:{line}: [{name}] is not a section: use one of {', '.join(known)}")
+
+
+def _apply_environment(values: dict[str, Any], env: Mapping[str, str]) -> None:
+    for (section, field), variable in _ADDRESSES.items():
+        if env.get(variable):
+            values.setdefault(section, {})[field] = env[variable]
+    for (section, field), variable in _SECRETS.items():
+        secret = _secret(env, variable)
+        if secret is not None:
+            values.setdefault(section, {})[field] = secret
+
+
+def _secret(env: Mapping[str, str], variable: str) -> str | None:
+    """Return a secret from a variable, or from the file that ``<variable>_FILE`` names."""
+    if env.get(variable):
+        return env[variable]
+    named = env.get(f"{variable}_FILE")
+    if not named:
+        return None
+    try:
+        return Path(named).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise Misconfigured(f"{variable}_FILE: {named} cannot be read: {error.strerror}") from error
+
+
+def _convert(name: str, values: Mapping[str, Any], where: str, line_of: LineOf) -> Struct:
+    section_type: type[Struct] = type(getattr(Settings(), name))
+    try:
+        return msgspec.convert(values[name], section_type)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        found = _PATH.search(text)
+        path = tuple(found["path"].split(".")) if found and found["path"] else ()
+        line = line_of((name, *path))
+        what = _PATH.sub("", text)
+        raise Misconfigured(f"{where}:{line or '?'}: {'.'.join((name, *path))}: {what}") from None

@@ -1,0 +1,158 @@
+"""Counting: the messages of the ``counts`` topic applied to the windows, and the alerts that follow sent on.
+
+The order is what makes it exact: alerts are acknowledged, then the changed state is in the table's changelog, then
+the offset is committed. After a crash the same messages are applied again to exactly what had not been written;
+alerts that were sent already are recognised by their ids on the alert topic.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+from msgspec import Struct
+
+from pipeline.metrics import Metrics
+from pipeline.records import Record
+from pipeline.windows import Windows
+from schemas.alert import Alert
+from schemas.counts import decode_counts
+
+log = logging.getLogger(__name__)
+
+MOST_REMEMBERED = 100_000
+"""Ids of alerts that are remembered as sent."""
+
+
+class Watched(Struct, eq=False):
+    """One assigned partition of ``counts``: its windows, and how far they are applied and written."""
+
+    generation: int
+    windows: Windows
+    next_offset: int
+    written_offset: int
+    written_at: float
+
+
+class Counting:
+    """Applies the ``counts`` topic.
+
+    Args:
+        open_windows: makes the windows of a partition, restored from the table.
+        send_alert: sends one alert and returns when it is acknowledged.
+        write: writes changed entries of a partition to the table; returns when the changelog has them.
+        done: told how far a partition is done.
+        sent_before: the ids of alerts that are on the alert topic.
+        metrics: what is counted on the way.
+        flush_interval_s: how often the state is written.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        *,
+        open_windows: Callable[[int], Awaitable[Windows]],
+        send_alert: Callable[[Alert], Awaitable[None]],
+        write: Callable[[int, Sequence[tuple[bytes, bytes | None]]], Awaitable[None]],
+        done: Callable[[int, int], None],
+        sent_before: Callable[[], Awaitable[Iterable[str]]],
+        metrics: Metrics,
+        flush_interval_s: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._open_windows = open_windows
+        self._send_alert = send_alert
+        self._write = write
+        self._done = done
+        self._sent_before = sent_before
+        self._metrics = metrics
+        self._flush_interval_s = flush_interval_s
+        self._clock = clock
+        self._watched: dict[int, Watched] = {}
+        self._sent: dict[str, None] = {}
+        self._lock = asyncio.Lock()
+
+    async def open(self, partition: int, committed: int, generation: int) -> None:
+        """Begin to watch a partition, unless it is watched in this generation already."""
+        async with self._lock:
+            await self._opened(partition, committed, generation)
+
+    async def take(self, partition: int, committed: int, generation: int, records: Sequence[Record]) -> None:
+        """Apply one fetch."""
+        async with self._lock:
+            watched = await self._opened(partition, committed, generation)
+            for record in records:
+                if record.offset < watched.next_offset:
+                    continue
+                await self._announce(self._apply(watched, record))
+                watched.next_offset = record.offset + 1
+            await self._flush_if_due(partition, watched)
+
+    async def tick(self, waiting: Callable[[int], bool]) -> None:
+        """Let time pass for the partitions of which no message is waiting, and write what has changed."""
+        async with self._lock:
+            for partition, watched in list(self._watched.items()):
+                if not waiting(partition):
+                    await self._announce(watched.windows.tick(self._clock()))
+                await self._flush_if_due(partition, watched)
+
+    async def flush(self) -> None:
+        """Write everything that has changed, before stopping or giving partitions away."""
+        async with self._lock:
+            for partition, watched in list(self._watched.items()):
+                await self._flush(partition, watched)
+
+    def release(self, partitions: Iterable[int]) -> None:
+        """Forget partitions that were revoked."""
+        for partition in partitions:
+            self._watched.pop(partition, None)
+
+    def next_offset(self, partition: int) -> int | None:
+        """Return the offset up to which a partition was applied, ``None`` when it is not watched."""
+        watched = self._watched.get(partition)
+        return watched.next_offset if watched else None
+
+    async def _opened(self, partition: int, committed: int, generation: int) -> Watched:
+        watched = self._watched.get(partition)
+        if watched is None or watched.generation != generation:
+            for identifier in await self._sent_before():
+                self._remember(identifier)
+            windows = await self._open_windows(partition)
+            watched = Watched(generation, windows, committed, committed, self._clock())
+            self._watched[partition] = watched
+        return watched
+
+    def _apply(self, watched: Watched, record: Record) -> list[Alert]:
+        try:
+            batch = decode_counts(record.value or b"")
+        except ValueError as error:
+            log.error("counts-%d: offset %d skipped: %s", record.partition, record.offset, error)
+            return []
+        return watched.windows.apply(batch, record.offset, self._clock())
+
+    async def _announce(self, alerts: Iterable[Alert]) -> None:
+        for alert in alerts:
+            if alert.id in self._sent:
+                continue
+            await self._send_alert(alert)
+            self._remember(alert.id)
+            self._metrics.alerts.labels(alert.rule, alert.state).inc()
+
+    def _remember(self, identifier: str) -> None:
+        self._sent[identifier] = None
+        while len(self._sent) > MOST_REMEMBERED:
+            del self._sent[next(iter(self._sent))]
+
+    async def _flush_if_due(self, partition: int, watched: Watched) -> None:
+        if self._clock() - watched.written_at >= self._flush_interval_s:
+            await self._flush(partition, watched)
+
+    async def _flush(self, partition: int, watched: Watched) -> None:
+        changes = watched.windows.take_changes()
+        if changes:
+            await self._write(partition, changes)
+        watched.written_at = self._clock()
+        if watched.next_offset > watched.written_offset:
+            watched.written_offset = watched.next_offset
+            self._done(partition, watched.next_offset)

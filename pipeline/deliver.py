@@ -1,0 +1,251 @@
+"""Deliver: one batch, all the way. Only when everything is acknowledged is the batch done.
+
+The order is what makes crashes harmless: the batch is written to the ledger; then its rows go to ClickHouse and
+its counts and dead letters to Kafka, all of them marked with the batch's boundaries. Whatever had arrived already
+is recognised by that mark when the batch is delivered again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from typing import Any, Protocol
+
+from msgspec.json import Encoder
+
+from pipeline.clickhouse import ClickHouse, RequestRejected
+from pipeline.errors import Unavailable
+from pipeline.ledger import Ledger, token
+from pipeline.metrics import Metrics
+from pipeline.process import Outcome
+from pipeline.records import Batch, Record
+from pipeline.retry import until_available
+from pipeline.rows import Row
+from schemas.counts import CountsBatch, encode_counts
+from schemas.dead_letter import DeadLetter
+from schemas.topics import COUNTS, DEAD_LETTERS
+
+log = logging.getLogger(__name__)
+
+_encode_lines = Encoder().encode_lines
+
+DEAD_LETTER_COLUMNS = (
+    "kafka_topic",
+    "kafka_partition",
+    "kafka_offset",
+    "received",
+    "project",
+    "stage",
+    "reason",
+    "bytes",
+)
+UNACCEPTABLE_ROW = frozenset((6, 26, 27, 38, 41, 53, 69, 70, 72, 117, 130, 131, 321, 376, 407, 467, 675, 691))
+"""ClickHouse's error numbers for a value that a column cannot take (src/Common/ErrorCodes.cpp)."""
+
+
+class Send(Protocol):
+    """Sends one message to Kafka and returns when every replica has it.
+
+    Raises:
+        Unavailable: Kafka did not acknowledge it.
+    """
+
+    def __call__(
+        self,
+        topic: str,
+        value: bytes,
+        *,
+        key: bytes | None = None,
+        partition: int | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> Awaitable[None]:
+        """Send it."""
+
+
+class Delivery:
+    """Delivers batches of one topic.
+
+    Args:
+        process: the pure stages.
+        columns: the columns of each table's rows; ``kafka_offset`` is among them.
+        ledger: where batches are written down before anything of them is sent.
+        clickhouse: where rows go.
+        executor: runs what blocks.
+        send: sends counts and dead letters.
+        metrics: what is counted on the way.
+    """
+
+    def __init__(
+        self,
+        process: Callable[[Batch], Outcome],
+        columns: Mapping[str, tuple[str, ...]],
+        *,
+        ledger: Ledger,
+        clickhouse: ClickHouse,
+        executor: Executor,
+        send: Send,
+        metrics: Metrics,
+    ) -> None:
+        self._process = process
+        self._columns = columns
+        self._ledger = ledger
+        self._clickhouse = clickhouse
+        self._executor = executor
+        self._send = send
+        self._metrics = metrics
+
+    async def deliver(self, batch: Batch, previous_counts: Awaitable[Any], counts_sent: asyncio.Future[None]) -> None:
+        """Deliver one batch; returns when all of it is acknowledged, however long that takes.
+
+        Args:
+            batch: what to deliver.
+            previous_counts: done when the counts of the batch before it, of the same partition, were sent.
+            counts_sent: set when this batch's were. Counts of a partition are sent in order, because the counting
+                side knows by the last offset alone what it has applied.
+        """
+        started = time.perf_counter()
+        begun = asyncio.ensure_future(self._blocking(lambda: self._ledger.begin(batch.source, batch.boundaries)))
+        await asyncio.sleep(0)
+        outcome = self._process(batch)
+        encoded = self._encode(outcome)
+        await begun
+        letters = list(outcome.dead)
+        inserts = [self._insert(batch, table, rows, lines, letters) for table, rows, lines in encoded]
+        await asyncio.gather(self._send_counts(outcome.counts, previous_counts, counts_sent), *inserts)
+        if letters:
+            await self._bury(batch, letters)
+        self._account(batch, outcome, len(letters), time.perf_counter() - started)
+
+    def _encode(self, outcome: Outcome) -> list[tuple[str, list[Row], bytes]]:
+        started = time.perf_counter()
+        encoded = [(table, rows, _encode_lines(rows)) for table, rows in outcome.rows.items() if rows]
+        outcome.seconds["encode"] = time.perf_counter() - started
+        return encoded
+
+    async def _insert(
+        self,
+        batch: Batch,
+        table: str,
+        rows: list[Row],
+        lines: bytes,
+        letters: list[tuple[Record, DeadLetter]],
+        part: str = "",
+    ) -> None:
+        """Insert rows; where ClickHouse refuses one, find it by halving and make it a dead letter."""
+        mark = f"{token(batch.source, batch.boundaries, part)}/{table}"
+        columns = self._columns[table]
+        offset_index = columns.index("kafka_offset")
+        started = time.perf_counter()
+        try:
+            await self._blocking(lambda: self._clickhouse.insert(table, columns, lines, mark))
+        except RequestRejected as rejected:
+            if rejected.code not in UNACCEPTABLE_ROW:
+                raise
+            if len({row[offset_index] for row in rows}) == 1:
+                letters.append(_refused_by_clickhouse(batch, rows[0][offset_index], rejected))
+                return
+            middle = _middle(rows, offset_index)
+            for half, name in ((rows[:middle], "a"), (rows[middle:], "b")):
+                await self._insert(batch, table, half, _encode_lines(half), letters, part + name)
+        else:
+            self._metrics.insert_seconds.labels(table).observe(time.perf_counter() - started)
+
+    async def _send_counts(
+        self,
+        counts: dict[int, CountsBatch],
+        previous_counts: Awaitable[Any],
+        counts_sent: asyncio.Future[None],
+    ) -> None:
+        await previous_counts
+        for partition, message in counts.items():
+            await self._sent(COUNTS.name, encode_counts(message), partition=partition)
+        counts_sent.set_result(None)
+
+    async def _bury(self, batch: Batch, letters: list[tuple[Record, DeadLetter]]) -> None:
+        """Send dead letters to their topic, and their headers to ClickHouse."""
+        rows = [
+            (
+                letter.topic,
+                letter.partition,
+                letter.offset,
+                letter.time,
+                letter.project,
+                letter.stage,
+                letter.reason,
+                len(record.value or b""),
+            )
+            for record, letter in letters
+        ]
+        for record, letter in letters:
+            await self._sent(DEAD_LETTERS.name, record.value or b"", key=record.key, headers=letter.headers())
+        mark = f"{token(batch.source, batch.boundaries)}/dead_letters"
+        lines = _encode_lines(rows)
+        await self._blocking(lambda: self._clickhouse.insert("dead_letters", DEAD_LETTER_COLUMNS, lines, mark))
+
+    async def _sent(self, topic: str, value: bytes, **options: Any) -> None:
+        retried = self._metrics.retries.labels("kafka").inc
+        await until_available(lambda: _awaited(self._send(topic, value, **options)), retried)
+
+    async def _blocking(self, work: Callable[[], None]) -> None:
+        """Run blocking ClickHouse work in a thread, again and again while the server is away."""
+        loop = asyncio.get_running_loop()
+        retried = self._metrics.retries.labels("clickhouse").inc
+
+        async def once() -> None:
+            try:
+                await loop.run_in_executor(self._executor, work)
+            except RequestRejected as rejected:
+                if rejected.code in UNACCEPTABLE_ROW:
+                    raise
+                # A missing table or a missing right is mended by a person, and nothing is lost until then.
+                raise Unavailable(f"{rejected}: see `aftershock doctor`") from None
+
+        await until_available(once, retried)
+
+    def _account(self, batch: Batch, outcome: Outcome, dead: int, seconds: float) -> None:
+        topic = batch.source.topic
+        filtered = sum(outcome.filtered.values())
+        events = self._metrics.events
+        events.labels(topic, "stored").inc(len(batch.records) - dead - filtered)
+        if dead:
+            events.labels(topic, "dead_letter").inc(dead)
+            log.warning("%d events of %s became dead letters: see `aftershock dead-letters list`", dead, topic)
+        if filtered:
+            events.labels(topic, "filtered").inc(filtered)
+        for stage, spent in outcome.seconds.items():
+            self._metrics.stage_seconds.labels(stage).inc(spent)
+        self._metrics.batches.labels(topic).inc()
+        self._metrics.batch_seconds.labels(topic).observe(seconds)
+
+
+def _refused_by_clickhouse(batch: Batch, offset: int, rejected: RequestRejected) -> tuple[Record, DeadLetter]:
+    record = next(record for record in batch.records if record.offset == offset)
+    letter = DeadLetter(
+        topic=batch.source.topic,
+        partition=batch.source.partition,
+        offset=offset,
+        stage="store",
+        reason=f"ClickHouse cannot take a value of this event (error {rejected.code}): keep it, and report it",
+        time=int(time.time() * 1000),
+    )
+    return record, letter
+
+
+def _middle(rows: list[Row], offset_index: int) -> int:
+    """Return where to halve the rows so that the rows of one event stay together."""
+    middle = len(rows) // 2
+    while middle < len(rows) and rows[middle][offset_index] == rows[middle - 1][offset_index]:
+        middle += 1
+    if middle < len(rows):
+        return middle
+    middle = len(rows) // 2
+    while rows[middle][offset_index] == rows[middle - 1][offset_index]:
+        middle -= 1
+    return middle
+
+
+async def _awaited(work: Awaitable[None]) -> None:
+    await work

@@ -1,0 +1,156 @@
+"""Health: what a worker says of itself over HTTP, and how it knows.
+
+* ``/health/live``: 503 when a stage stands still although messages are waiting. A supervisor should restart it.
+* ``/health/ready``: 503 until partitions are assigned and restored, and while ClickHouse or Kafka does not answer.
+* ``/metrics``: Prometheus.
+
+The lag is read from the broker by a client of its own, so that a consumer that has quietly stopped is seen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import faust
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from faust.types import TP
+from msgspec import Struct
+
+from pipeline import kafka
+from pipeline.config import Settings
+from pipeline.errors import Unavailable
+from pipeline.intake import Intake
+from pipeline.metrics import Metrics
+from schemas.topics import ALERTS, COUNTS, ERRORS, SPANS
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 5.0
+CONSUMED = (ERRORS.name, SPANS.name, COUNTS.name, ALERTS.name)
+
+
+class Progress(Struct):
+    """How far one partition was committed, when that last changed, and how much is waiting."""
+
+    committed: int
+    moved_at: float
+    lag: int = 0
+
+
+class Health:
+    """Watches one worker.
+
+    Args:
+        settings: all settings.
+        metrics: where lag is shown.
+        app: the Faust app.
+        intakes: the intakes by topic, for what is in flight.
+        clock: a monotonic clock in seconds.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        app: faust.App,
+        intakes: Callable[[], Mapping[str, Intake]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._app = app
+        self._intakes = intakes
+        self._clock = clock
+        self._progress: dict[TP, Progress] = {}
+        self._kafka_answers = False
+
+    async def watch(self) -> None:
+        """Look at the broker every five seconds, for ever."""
+        while True:
+            try:
+                async with kafka.consumer(self._settings.kafka) as client:
+                    while True:
+                        await self._look(client)
+                        await asyncio.sleep(LOOK_S)
+            except (Unavailable, KafkaError) as error:
+                self._kafka_answers = False
+                log.warning("cannot read the lag: %s", error)
+                await asyncio.sleep(LOOK_S)
+
+    async def _look(self, client: Any) -> None:
+        assigned = [TP(*tp) for tp in self._app.consumer.assignment() if self._is_consumed(tp.topic)]
+        ends = await client.end_offsets([TopicPartition(*tp) for tp in assigned]) if assigned else {}
+        self._kafka_answers = True
+        for tp in set(self._progress) - set(assigned):
+            del self._progress[tp]
+            self._metrics.lag.remove(tp.topic, tp.partition)
+        for tp, end in ends.items():
+            self._note(TP(*tp), end)
+        self._metrics.in_flight.set(sum(intake.in_flight for intake in self._intakes().values()))
+
+    def _note(self, tp: TP, end: int) -> None:
+        committed = self._app.consumer.committed(tp)
+        seen = self._progress.get(tp)
+        lag = max(end - committed, 0)
+        if seen is None or seen.committed != committed or lag == 0:
+            self._progress[tp] = Progress(committed, self._clock(), lag)
+        else:
+            seen.lag = lag
+        self._metrics.lag.labels(tp.topic, tp.partition).set(lag)
+
+    def _is_consumed(self, topic: str) -> bool:
+        return topic.removeprefix(self._settings.kafka.topic_prefix) in CONSUMED
+
+    def stalled(self) -> list[str]:
+        """Return the partitions where messages wait and nothing was committed for longer than allowed."""
+        limit = self._settings.worker.stall_after_s
+        now = self._clock()
+        return sorted(
+            f"{tp.topic}-{tp.partition}"
+            for tp, progress in self._progress.items()
+            if progress.lag > 0 and now - progress.moved_at > limit
+        )
+
+    def exposition(self) -> bytes:
+        """Return the metrics in Prometheus' text format."""
+        return self._metrics.exposition()
+
+    def live(self) -> dict[str, Any]:
+        """Return whether the worker should be left running, and what stands still."""
+        stalled = self.stalled()
+        return {"live": not stalled, "stalled": stalled}
+
+    def ready(self) -> dict[str, Any]:
+        """Return whether the worker does its work, and what is missing."""
+        missing = []
+        if not self._kafka_answers:
+            missing.append("kafka")
+        if self._app.rebalancing or self._app.in_recovery or not self._progress:
+            missing.append("partitions")
+        if self.stalled():
+            missing.append("progress")
+        lag = {f"{tp.topic}-{tp.partition}": progress.lag for tp, progress in sorted(self._progress.items())}
+        return {"ready": not missing, "missing": missing, "lag": lag}
+
+
+def serve(app: faust.App, health: Health) -> None:
+    """Add the pages to the app's web server."""
+
+    async def live(view: Any, _request: Any) -> Any:
+        state = health.live()
+        return view.json(state, status=200 if state["live"] else 503)
+
+    async def ready(view: Any, _request: Any) -> Any:
+        state = health.ready()
+        return view.json(state, status=200 if state["ready"] else 503)
+
+    async def metrics(view: Any, _request: Any) -> Any:
+        return view.bytes(health.exposition(), content_type="text/plain")
+
+    for path, page in (("/health/live", live), ("/health/ready", ready), ("/metrics", metrics)):
+        app.page(path)(page)

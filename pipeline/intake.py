@@ -1,0 +1,169 @@
+"""Intake: whole fetches in, batches out, a few of them in flight, and progress reported in order.
+
+One intake serves one topic. It holds back the agent that feeds it while enough batches are in flight, so memory
+is bounded whatever the servers do; Kafka keeps the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+
+from msgspec import Struct
+
+from pipeline.gather import Gatherer, Limits
+from pipeline.records import Batch, Boundaries, Record, Source
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.05
+
+Deliver = Callable[[Batch, Awaitable[None], "asyncio.Future[None]"], Awaitable[None]]
+
+
+class Pending(Struct, eq=False):
+    """A batch in flight: where it ends, and whether it is done."""
+
+    next_offset: int
+    task: asyncio.Task[None] | None = None
+    done: bool = False
+
+
+class Feed(Struct, eq=False):
+    """One assigned partition: what gathers its batches, and which are in flight, oldest first."""
+
+    generation: int
+    gatherer: Gatherer
+    in_flight: deque[Pending]
+    counts_sent: asyncio.Future[None]
+
+
+class Intake:
+    """Takes the fetches of one topic.
+
+    Args:
+        topic: the topic without prefix.
+        limits: when a batch is cut.
+        most_in_flight: how many batches are delivered at a time.
+        source: names a partition's source.
+        begun: reads from the ledger which batches hold offsets from a given one on.
+        deliver: delivers a batch; must not return before all of it is acknowledged.
+        done: told how far a partition is done, in order.
+        failed: told when a delivery failed in a way that nobody foresaw; the worker has to stop.
+        clock: a monotonic clock in seconds.
+    """
+
+    def __init__(
+        self,
+        topic: str,
+        *,
+        limits: Limits,
+        most_in_flight: int,
+        source: Callable[[int], Source],
+        begun: Callable[[Source, int], Awaitable[list[Boundaries]]],
+        deliver: Deliver,
+        done: Callable[[int, int], None],
+        failed: Callable[[BaseException], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self.topic = topic
+        self._limits = limits
+        self._slots = asyncio.Semaphore(most_in_flight)
+        self._source = source
+        self._begun = begun
+        self._deliver = deliver
+        self._done = done
+        self._failed = failed
+        self._clock = clock
+        self._feeds: dict[int, Feed] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.last_progress = clock()
+
+    async def take(self, partition: int, committed: int, generation: int, records: Sequence[Record]) -> None:
+        """Take one fetch; returns when there is room for the next one.
+
+        Args:
+            partition: where the records were read.
+            committed: the partition's committed offset, used when it was newly assigned.
+            generation: the consumer group's generation; a new one means that the partition is read again.
+            records: the records in the order of their offsets.
+        """
+        feed = self._feeds.get(partition)
+        if feed is None or feed.generation != generation or records[0].offset < feed.gatherer.next_offset:
+            feed = await self._open(partition, committed, generation)
+        for batch in feed.gatherer.add(records, self._clock()):
+            await self._start(feed, batch)
+
+    async def cut_due(self) -> None:
+        """Cut the batches that have waited for long enough, every 50 milliseconds, for ever."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            for feed in list(self._feeds.values()):
+                batch = feed.gatherer.due(self._clock())
+                if batch is not None:
+                    await self._start(feed, batch)
+
+    def release(self, partitions: Sequence[int]) -> None:
+        """Forget partitions that were revoked; what is in flight of them goes on."""
+        for partition in partitions:
+            self._feeds.pop(partition, None)
+
+    async def drain(self) -> None:
+        """Wait until nothing is in flight."""
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    @property
+    def in_flight(self) -> int:
+        """How many batches are being delivered."""
+        return len(self._tasks)
+
+    async def _open(self, partition: int, committed: int, generation: int) -> Feed:
+        """Begin to read a partition, as the ledger says it was left."""
+        earlier = self._feeds.pop(partition, None)
+        if earlier is not None:
+            await asyncio.gather(*(pending.task for pending in earlier.in_flight if pending.task))
+        source = self._source(partition)
+        begun = await self._begun(source, committed)
+        if begun:
+            log.info("%s-%d: from offset %d, %d batches to do again", self.topic, partition, committed, len(begun))
+        sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        sent.set_result(None)
+        feed = Feed(generation, Gatherer(source, committed, begun, self._limits), deque(), sent)
+        self._feeds[partition] = feed
+        return feed
+
+    async def _start(self, feed: Feed, batch: Batch) -> None:
+        await self._slots.acquire()
+        pending = Pending(batch.boundaries.last + 1)
+        feed.in_flight.append(pending)
+        previous, feed.counts_sent = feed.counts_sent, asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(self._run(feed, batch, pending, previous, feed.counts_sent))
+        pending.task = task
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(
+        self,
+        feed: Feed,
+        batch: Batch,
+        pending: Pending,
+        previous: asyncio.Future[None],
+        counts_sent: asyncio.Future[None],
+    ) -> None:
+        try:
+            await self._deliver(batch, previous, counts_sent)
+        except Exception as error:  # noqa: BLE001  whatever it is, nothing may be committed past this batch
+            self._failed(error)
+            return
+        finally:
+            self._slots.release()
+        pending.done = True
+        next_offset = None
+        while feed.in_flight and feed.in_flight[0].done:
+            next_offset = feed.in_flight.popleft().next_offset
+        if next_offset is not None:
+            self._done(batch.source.partition, next_offset)
+        self.last_progress = self._clock()

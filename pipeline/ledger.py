@@ -1,0 +1,66 @@
+"""The ledger: which batches were begun, so that after a crash they are formed again with the same boundaries.
+
+A batch is written down before its rows are inserted. Its rows, and the rows of every materialized view, are
+inserted under a token made of its boundaries, and its counts carry the same boundaries; so a batch that was begun
+and may have half-arrived is simply done again: ClickHouse and the counting side drop what they already have.
+"""
+
+from __future__ import annotations
+
+from msgspec.json import Encoder
+
+from pipeline.clickhouse import ClickHouse
+from pipeline.records import Boundaries, Source
+
+_encode = Encoder().encode
+
+
+def token(source: Source, boundaries: Boundaries, part: str = "") -> str:
+    """Return the deduplication token of a batch's rows; ``part`` tells the pieces of a divided batch apart."""
+    return f"{source.topic}/{source.incarnation}/{source.partition}/{boundaries.first}-{boundaries.last}{part}"
+
+
+class Ledger:
+    """The ``batches`` and ``topics`` tables."""
+
+    def __init__(self, clickhouse: ClickHouse) -> None:
+        self._clickhouse = clickhouse
+
+    def incarnations(self) -> dict[str, str]:
+        """Return the present incarnation of every topic, by its name without prefix."""
+        rows = self._clickhouse.rows("SELECT topic, argMax(incarnation, created_at) AS now FROM topics GROUP BY topic")
+        return {row["topic"]: row["now"] for row in rows}
+
+    def begin(self, source: Source, boundaries: Boundaries) -> None:
+        """Write a batch down. Writing the same batch down again does no harm."""
+        row = (source.topic, source.incarnation, source.partition, boundaries.first, boundaries.last)
+        columns = ("topic", "incarnation", "partition", "first_offset", "last_offset")
+        self._clickhouse.insert("batches", columns, _encode(row) + b"\n", "")
+
+    def begun(self, source: Source, from_offset: int) -> list[Boundaries]:
+        """Return the batches that were begun and hold offsets from ``from_offset`` on, in order."""
+        rows = self._clickhouse.rows(
+            "SELECT DISTINCT first_offset, last_offset FROM batches WHERE topic = {topic:String} "
+            "AND incarnation = {incarnation:String} AND partition = {partition:UInt32} "
+            "AND last_offset >= {from_offset:UInt64} ORDER BY first_offset, last_offset",
+            {
+                "topic": source.topic,
+                "incarnation": source.incarnation,
+                "partition": source.partition,
+                "from_offset": from_offset,
+            },
+        )
+        return [Boundaries(row["first_offset"], row["last_offset"]) for row in rows]
+
+    def known_issues(self, topic: str) -> list[tuple[str, str, str]]:
+        """Return the issues that were there before the topic's present life began: (project, environment, fingerprint).
+
+        Their counts were on a topic that is gone, so only ClickHouse still knows that they are not new.
+        """
+        rows = self._clickhouse.rows(
+            "WITH (SELECT max(created_at) FROM topics WHERE topic = {topic:String}) AS since "
+            "SELECT project, arrayJoin(groupUniqArrayArray(environments)) AS environment, fingerprint FROM issues "
+            "GROUP BY project, fingerprint HAVING min(first_received) < since",
+            {"topic": topic},
+        )
+        return [(row["project"], row["environment"], row["fingerprint"]) for row in rows]

@@ -1,0 +1,92 @@
+"""Normalise: one meaning for what SDKs spell in several ways (times, ids, levels, environments).
+
+Nothing here looks at more than the event it is given; the same event always normalises to the same values.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import xxhash
+
+DEFAULT_ENVIRONMENT = "production"
+"""What an event without an environment belongs to; SDKs fill in the same."""
+DEFAULT_PROJECT = "default"
+
+MOST_LATE_MS = 30 * 24 * 60 * 60 * 1000
+MOST_EARLY_MS = 60 * 1000
+"""How far a client's clock may be behind or ahead of Kafka's before its time is not believed any more.
+
+The figures are those of Sentry's ingestion (30 days back, one minute ahead), so that moving over changes nothing:
+https://develop.sentry.dev/sdk/data-model/event-payloads/#required-attributes
+"""
+_EARLIEST_MS = -2_208_988_800_000  # 1900-01-01, ClickHouse's DateTime64 begins there
+_LATEST_MS = 10_413_791_999_000  # 2299-12-31
+
+_LEVELS = {
+    "fatal": "fatal",
+    "critical": "fatal",
+    "error": "error",
+    "warning": "warning",
+    "warn": "warning",
+    "info": "info",
+    "log": "info",
+    "debug": "debug",
+    "trace": "debug",
+}
+_HEX_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def milliseconds(value: float | str | None) -> int | None:
+    """Return a timestamp (seconds since 1970, or RFC 3339 text) in milliseconds; ``None`` if it is neither.
+
+    Text without an offset is UTC, as SDKs mean it. The result lies between 1900 and 2299.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        try:
+            parsed = datetime.fromisoformat(value.strip())
+        except ValueError:
+            return milliseconds(_number(value))
+        seconds = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+    else:
+        seconds = value
+    return int(min(max(seconds * 1000, _EARLIEST_MS), _LATEST_MS))
+
+
+def _number(text: str) -> float | None:
+    try:
+        found = float(text)
+    except ValueError:
+        return None
+    return found if found == found else None
+
+
+def clamp(timestamp_ms: int | None, received_ms: int) -> int:
+    """Return the time an event is filed under: its own, or Kafka's when its own is missing or astray."""
+    if timestamp_ms is None or not received_ms - MOST_LATE_MS <= timestamp_ms <= received_ms + MOST_EARLY_MS:
+        return received_ms
+    return timestamp_ms
+
+
+def event_id(sent: str | None, topic: str, partition: int, offset: int) -> str:
+    """Return the event id as 32 hexadecimal digits; one that is missing or no UUID is derived from the offset."""
+    if sent:
+        text = sent.replace("-", "").lower()
+        if _HEX_ID.fullmatch(text):
+            return text
+    return xxhash.xxh3_128_hexdigest(f"{topic}/{partition}/{offset}".encode())
+
+
+def level(sent: str | None) -> str:
+    """Return one of ``fatal``, ``error``, ``warning``, ``info``, ``debug``; ``error`` for anything else."""
+    return _LEVELS.get(sent.lower(), "error") if sent else "error"
+
+
+def text(value: str | float | None, limit: int = 200) -> str:
+    """Return a scalar as text, without blanks around it and not longer than ``limit`` characters."""
+    if value is None:
+        return ""
+    return str(value).strip()[:limit]

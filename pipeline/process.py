@@ -1,0 +1,229 @@
+"""Process: a batch of records through the pure stages, to rows, counts and dead letters.
+
+The order is decode, filter, identity, scrub, fingerprint, rows, count::
+
+    Record(value=b'{"event_id": "9f…", "exception": …}')
+      decode       Decoded(event=Event(…), payload=b'{…}')
+      filter       drops what nobody wants to see
+      scrub        the same with "mail to [email]"
+      fingerprint  Grouped(fingerprint="5be1…", title="ValueError: …")
+      rows         ("shop", "production", 1764000000000, …)
+      count        PartialCount(fingerprint="5be1…", panes=[(1764000000, 2)])
+
+There is no I/O here: the same records give the same outcome, whether they come from Kafka, from a file or from
+history. A record that a stage cannot process becomes a dead letter; the rest of the batch is not affected.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from msgspec import Struct
+
+from pipeline import normalize
+from pipeline.count import Counter
+from pipeline.decode import Decoded, decode, decode_again
+from pipeline.errors import Refused
+from pipeline.filter import Filter
+from pipeline.fingerprint import Grouped, Grouping
+from pipeline.identity import user_hash
+from pipeline.records import Batch, Record
+from pipeline.rows import ERRORS_TABLE, SPANS_TABLE, Counted, Origin, Row, counted, error_row, span_rows
+from pipeline.scrub import Scrubber
+from schemas.counts import CountsBatch
+from schemas.dead_letter import DeadLetter
+from schemas.event import Event
+from schemas.topics import SPANS
+
+ERROR_TYPES = frozenset((None, "", "error", "default", "csp", "hpkp", "expectct", "expectstaple"))
+
+
+class Item(Struct, gc=False):
+    """One record on its way through the stages."""
+
+    record: Record
+    origin: Origin
+    decoded: Decoded
+    scrubbed: dict[str, int] = {}
+    grouped: Grouped | None = None
+    occurrence: Counted | None = None
+
+
+class Outcome(Struct):
+    """What has become of a batch.
+
+    Attributes:
+        rows: the rows of each table.
+        counts: what the batch adds to the windows, by counts partition.
+        dead: the records that were refused, with their headers.
+        filtered: how many events each filter setting dropped.
+        seconds: how long each stage took, for all of the batch.
+    """
+
+    rows: dict[str, list[Row]] = {}
+    counts: dict[int, CountsBatch] = {}
+    dead: list[tuple[Record, DeadLetter]] = []
+    filtered: dict[str, int] = {}
+    seconds: dict[str, float] = {}
+
+
+class Processor:
+    """The pure stages, compiled once for a configuration.
+
+    Args:
+        scrubber: replaces personal data and secrets.
+        grouping: finds the issue an event belongs to.
+        counter: counts events for the alert rules.
+        event_filter: drops events.
+        hash_key: the key of :func:`pipeline.identity.user_hash`.
+        topic_prefix: what stands before the topics' names, to be taken off in what is stored.
+        now_ms: the clock for the time in dead letters.
+    """
+
+    def __init__(
+        self,
+        scrubber: Scrubber,
+        grouping: Grouping,
+        counter: Counter,
+        event_filter: Filter,
+        *,
+        hash_key: bytes = b"",
+        topic_prefix: str = "",
+        now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
+    ) -> None:
+        self._scrubber = scrubber
+        self._grouping = grouping
+        self._counter = counter
+        self._filter = event_filter
+        self._hash_key = hash_key
+        self._prefix = topic_prefix
+        self._now_ms = now_ms
+
+    def process(self, batch: Batch) -> Outcome:
+        """Return what has become of each record; never raises for anything that is in them."""
+        outcome = Outcome(rows={ERRORS_TABLE: [], SPANS_TABLE: []})
+        items = self._stage("decode", self._decode, ((None, record) for record in batch.records), outcome)
+        if self._filter.active:
+            items = self._drop(items, outcome)
+        items = self._stage("scrub", self._scrub, ((item, item.record) for item in items), outcome)
+        items = self._stage("fingerprint", self._group, ((item, item.record) for item in items), outcome)
+        self._stage("rows", lambda item, _record: self._add_rows(item, outcome), _pairs(items), outcome)
+        self._count(items, batch, outcome)
+        return outcome
+
+    def _stage(
+        self,
+        stage: str,
+        step: Callable[[Item | None, Record], Item | None],
+        inputs: Iterable[tuple[Item | None, Record]],
+        outcome: Outcome,
+    ) -> list[Item]:
+        """Run one stage over the batch; what it refuses goes to the dead letters."""
+        started = time.perf_counter()
+        passed: list[Item] = []
+        for item, record in inputs:
+            try:
+                done = step(item, record)
+            except Refused as refused:
+                outcome.dead.append((record, self._letter(record, item, refused.stage, refused.reason)))
+            except Exception as error:  # noqa: BLE001  one event must never stop its partition
+                reason = f"the stage failed with {type(error).__name__}: keep the dead letter, and report it"
+                outcome.dead.append((record, self._letter(record, item, stage, reason)))
+            else:
+                if done is not None:
+                    passed.append(done)
+        outcome.seconds[stage] = time.perf_counter() - started
+        return passed
+
+    def _decode(self, _item: Item | None, record: Record) -> Item:
+        decoded = decode(record.value)
+        event = decoded.event
+        project = _header(record, "project") or normalize.text(event.project) or normalize.DEFAULT_PROJECT
+        origin = Origin(
+            topic=record.topic.removeprefix(self._prefix),
+            partition=record.partition,
+            offset=record.offset,
+            received_ms=record.timestamp,
+            project=project,
+            user_hash=user_hash(event.user, project, self._hash_key),
+        )
+        return Item(record, origin, decoded)
+
+    def _drop(self, items: list[Item], outcome: Outcome) -> list[Item]:
+        kept: list[Item] = []
+        for item in items:
+            dropped_by = self._filter.drops(item.decoded.event)
+            if dropped_by is None:
+                kept.append(item)
+            else:
+                outcome.filtered[dropped_by] = outcome.filtered.get(dropped_by, 0) + 1
+        return kept
+
+    def _scrub(self, item: Item | None, _record: Record) -> Item:
+        assert item is not None
+        decoded = item.decoded
+        result = self._scrubber.scrub(decoded.payload, item.origin.project, decoded.event.environment or "")
+        if result.payload is not decoded.payload:
+            item.decoded = Decoded(decode_again(result.payload), result.payload, decoded.mended)
+            item.scrubbed = {f"{kind} {field}": count for (kind, field), count in result.findings.items()}
+        return item
+
+    def _group(self, item: Item | None, _record: Record) -> Item:
+        assert item is not None
+        if not is_span(item.decoded.event, item.origin.topic):
+            item.grouped = self._grouping.group(item.decoded.event, item.origin.project)
+        return item
+
+    def _add_rows(self, item: Item | None, outcome: Outcome) -> Item:
+        assert item is not None
+        if item.grouped is None:
+            outcome.rows[SPANS_TABLE].extend(span_rows(item.decoded, item.origin, item.scrubbed))
+        else:
+            row = error_row(item.decoded, item.grouped, item.origin, item.scrubbed)
+            outcome.rows[ERRORS_TABLE].append(row)
+            item.occurrence = counted(row)
+        return item
+
+    def _count(self, items: list[Item], batch: Batch, outcome: Outcome) -> None:
+        started = time.perf_counter()
+        occurrences = [item.occurrence for item in items if item.occurrence is not None]
+        outcome.counts = self._counter.count(occurrences, batch.source, batch.boundaries.first, batch.boundaries.last)
+        outcome.seconds["count"] = time.perf_counter() - started
+
+    def _letter(self, record: Record, item: Item | None, stage: str, reason: str) -> DeadLetter:
+        return DeadLetter(
+            topic=record.topic.removeprefix(self._prefix),
+            partition=record.partition,
+            offset=record.offset,
+            stage=stage,
+            reason=reason,
+            time=self._now_ms(),
+            project=item.origin.project if item else _header(record, "project"),
+        )
+
+
+def is_span(event: Event, topic: str) -> bool:
+    """Say whether an event is a transaction or a span, by its type, or by its topic where it has none.
+
+    Raises:
+        Refused: the type is one that this version does not process.
+    """
+    if event.type == "transaction":
+        return True
+    if event.type in ERROR_TYPES:
+        return topic == SPANS.name and event.span_id is not None and not event.exceptions and event.message is None
+    if event.type == "span":
+        return True
+    raise Refused("decode", "the field type is none of error, default, csp, transaction, span: send it elsewhere")
+
+
+def _pairs(items: list[Item]) -> Iterable[tuple[Item | None, Record]]:
+    return ((item, item.record) for item in items)
+
+
+def _header(record: Record, name: str) -> str:
+    for key, value in record.headers:
+        if key == name:
+            return value.decode("utf-8", "replace").strip()[:200]
+    return ""

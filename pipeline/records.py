@@ -1,0 +1,74 @@
+"""A message as it was read from a topic, and a batch of them: the bytes, and where they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from msgspec import Struct
+
+
+class Record(Protocol):
+    """What the stages need to know of a Kafka record; aiokafka's ``ConsumerRecord`` is one.
+
+    ``timestamp`` is Kafka's, in milliseconds since 1970 (UTC).
+    """
+
+    @property
+    def topic(self) -> str:
+        """The topic with its prefix."""
+
+    @property
+    def partition(self) -> int:
+        """The partition it was read from."""
+
+    @property
+    def offset(self) -> int:
+        """Its offset there."""
+
+    @property
+    def timestamp(self) -> int:
+        """When Kafka received it, or when the producer says it was sent."""
+
+    @property
+    def key(self) -> bytes | None:
+        """The key."""
+
+    @property
+    def value(self) -> bytes | None:
+        """The value."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """The headers."""
+
+
+class Source(NamedTuple):
+    """A partition of a topic, in one life of that topic: deleted and made again, it is another source.
+
+    ``topic`` has no prefix; ``incarnation`` is a UUID as text.
+    """
+
+    topic: str
+    incarnation: str
+    partition: int
+
+
+class Boundaries(Struct, frozen=True, order=True):
+    """The first and the last offset of a batch."""
+
+    first: int
+    last: int
+
+
+class Batch(Struct):
+    """A contiguous range of one partition's offsets, with the records that were read of it.
+
+    ``boundaries`` may be wider than the records, where Kafka no longer has some of them. ``begun_before`` says
+    that an earlier worker began it.
+    """
+
+    source: Source
+    boundaries: Boundaries
+    records: Sequence[Record]
+    begun_before: bool = False

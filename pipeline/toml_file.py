@@ -1,0 +1,73 @@
+"""A TOML file whose mistakes can be pointed at: values together with the lines they stand on."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import Misconfigured
+
+Path_ = tuple[str | int, ...]
+LineOf = Callable[[Path_], int | None]
+"""Maps a path such as ``("rule", 0, "window")`` to the 1-based line it stands on, or ``None``."""
+
+_HEADER = re.compile(r"^\s*\[(?P<array>\[)?(?P<name>[^\[\]]+)\]")
+_KEY = re.compile(r"""^\s*(?P<name>(?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
+_PART = re.compile(r"""[\w-]+|"[^"]*"|'[^']*'""")
+
+
+def read_toml(path: Path) -> tuple[dict[str, Any], LineOf]:
+    """Read a TOML file; return its values and a function that finds the line of a path in it.
+
+    Raises:
+        Misconfigured: the file cannot be read, or is not TOML; the message names the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Misconfigured(f"{path}: cannot be read ({error.strerror}): name an existing file") from error
+    except UnicodeDecodeError as error:
+        raise Misconfigured(f"{path}: is not UTF-8 text: save it as UTF-8") from error
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Misconfigured(f"{path}: is not TOML: {error}") from error
+    lines = _locate(text)
+    return values, lambda wanted: _nearest(lines, wanted)
+
+
+def _locate(text: str) -> dict[Path_, int]:
+    """Return the line of every table header and key, as far as a scan by lines can tell."""
+    lines: dict[Path_, int] = {}
+    counts: dict[Path_, int] = {}
+    table: Path_ = ()
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = _HEADER.match(line)
+        if header:
+            table = _parts(header["name"])
+            if header["array"]:
+                index = counts.get(table, -1) + 1
+                counts[table] = index
+                table = (*table, index)
+            lines.setdefault(table, number)
+            continue
+        key = _KEY.match(line)
+        if key:
+            lines.setdefault((*table, *_parts(key["name"])), number)
+    return lines
+
+
+def _parts(name: str) -> Path_:
+    return tuple(part.strip("\"'") for part in _PART.findall(name))
+
+
+def _nearest(lines: dict[Path_, int], wanted: Path_) -> int | None:
+    """Return the line of a path, or of the closest table around it."""
+    for end in range(len(wanted), 0, -1):
+        found = lines.get(wanted[:end])
+        if found is not None:
+            return found
+    return None

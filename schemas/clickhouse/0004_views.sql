@@ -1,0 +1,73 @@
+-- What people ask first.
+
+CREATE OR REPLACE VIEW open_issues AS
+SELECT
+    project,
+    fingerprint,
+    anyLast(title) AS title,
+    anyLast(culprit) AS culprit,
+    round(sum(count)) AS events,
+    uniqMerge(users) AS users_affected,
+    min(first_seen) AS first_seen,
+    max(last_seen) AS last_seen,
+    argMinMerge(first_release) AS first_release,
+    argMaxMerge(last_release) AS last_release,
+    arraySort(groupUniqArrayArray(environments)) AS environments,
+    anyLast(level) AS level
+FROM issues
+GROUP BY project, fingerprint
+ORDER BY events DESC;
+
+CREATE OR REPLACE VIEW errors_trend AS
+SELECT
+    project,
+    environment,
+    hour,
+    round(sum(count)) AS events,
+    uniq(fingerprint) AS issues,
+    uniqMerge(users) AS users_affected
+FROM errors_per_hour
+GROUP BY project, environment, hour
+ORDER BY hour;
+
+CREATE OR REPLACE VIEW new_in_release AS
+SELECT
+    project,
+    argMinMerge(first_release) AS release,
+    fingerprint,
+    anyLast(title) AS title,
+    round(sum(count)) AS events,
+    uniqMerge(users) AS users_affected,
+    min(first_seen) AS first_seen
+FROM issues
+GROUP BY project, fingerprint
+HAVING release != ''
+ORDER BY first_seen DESC;
+
+CREATE OR REPLACE VIEW users_affected AS
+SELECT
+    project,
+    environment,
+    toDate(hour) AS day,
+    fingerprint,
+    uniqMerge(users) AS users_affected,
+    round(sum(count)) AS events
+FROM errors_per_hour
+GROUP BY project, environment, day, fingerprint
+ORDER BY users_affected DESC;
+
+CREATE OR REPLACE VIEW slowest_transactions AS
+SELECT
+    project,
+    environment,
+    transaction,
+    op,
+    round(sum(count)) AS transactions,
+    round(sum(failures) / sum(count), 4) AS failure_rate,
+    round(quantilesTDigestMerge(0.5, 0.75, 0.95, 0.99)(duration_ms)[1], 1) AS p50_ms,
+    round(quantilesTDigestMerge(0.5, 0.75, 0.95, 0.99)(duration_ms)[3], 1) AS p95_ms,
+    round(quantilesTDigestMerge(0.5, 0.75, 0.95, 0.99)(duration_ms)[4], 1) AS p99_ms,
+    round(max(slowest_ms), 1) AS slowest_ms
+FROM transactions_per_minute
+GROUP BY project, environment, transaction, op
+ORDER BY p95_ms DESC;

@@ -1,0 +1,156 @@
+"""Write the contracts as JSON Schema (2020-12), for producers and consumers in other languages.
+
+    python -m schemas.export           # write schemas/json/*.schema.json
+    python -m schemas.export --check   # exit 1 if a file there is not what would be written
+
+The schemas are as permissive as the structs they come from: unknown fields are welcome. Their ``$id`` names contract
+and version and does not change while the version does not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from schemas.alert import ALERT_VERSION, Alert
+from schemas.dead_letter import SCHEMA_VERSION as DEAD_LETTER_VERSION
+from schemas.dead_letter import DeadLetter
+from schemas.event import SCHEMA_VERSION as EVENT_VERSION
+from schemas.event import Event
+
+ROLES = re.compile(r":\w+:`([^`]*)`")
+
+DIRECTORY = Path(__file__).parent / "json"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+TITLES = {
+    "event": "Error event, transaction or single span",
+    "alert": "Alert",
+    "dead-letter": "Headers of a dead letter",
+}
+
+EVENT_FIELDS = {
+    "event_id": "32 hexadecimal digits (or a UUID) that name the event; made up if missing.",
+    "type": "'transaction' for a transaction; missing, 'error' or 'default' for an error event; 'csp' and the like.",
+    "project": "The project, where the Kafka header 'project' does not say it.",
+    "timestamp": "When it happened (for a transaction or span: when it ended): seconds since 1970, or RFC 3339.",
+    "start_timestamp": "When a transaction or span began: seconds since 1970, or RFC 3339.",
+    "level": "fatal, error, warning, info or debug.",
+    "platform": "The language of the program: python, javascript, node, java, go, ruby, php, csharp, native...",
+    "logger": "The name of the logger that the message came from.",
+    "message": "A message, as text or as an object like 'logentry'.",
+    "logentry": "A log message: template, parameters, formatted text.",
+    "exception": "The chain of exceptions, from the innermost cause to the one raised last.",
+    "threads": "The threads with their stacks.",
+    "stacktrace": "A stack trace without an exception (older spelling).",
+    "user": "Who it happened to.",
+    "tags": "Searchable key-value pairs, as an object or a list of pairs.",
+    "contexts": "Structured context; 'trace' holds trace_id, span_id, parent_span_id, op and status.",
+    "request": "The HTTP request.",
+    "breadcrumbs": "What happened before, oldest first.",
+    "release": "The version of the program.",
+    "dist": "The build within a release.",
+    "environment": "production, staging, development...",
+    "server_name": "The host.",
+    "sdk": "The SDK that made the payload.",
+    "transaction": "The name of the transaction: a route, a task, a view.",
+    "fingerprint": "How to group the event; '{{ default }}' stands for the usual grouping.",
+    "modules": "Installed packages by name and version.",
+    "spans": "The spans of a transaction.",
+    "csp": "A Content Security Policy report.",
+    "span_id": "A single span's id: 16 hexadecimal digits.",
+    "trace_id": "A single span's trace: 32 hexadecimal digits.",
+    "parent_span_id": "A single span's parent.",
+    "segment_id": "The span that is the root of this span's service.",
+    "op": "A single span's operation: db.sql.query, http.client...",
+    "description": "What a single span did.",
+    "name": "A single span's name, in the newer form of spans.",
+    "status": "A single span's outcome: ok, internal_error, not_found...",
+    "end_timestamp": "When a single span ended, in the newer form of spans.",
+    "exclusive_time": "Milliseconds in the span and in none of its children.",
+    "is_segment": "Whether the single span is the root of its service.",
+}
+"""What each field of an event means, for the schema."""
+
+ALERT_TIMES = ("window_start", "window_end", "created_at")
+
+
+def json_schema(contract: type[Struct], name: str, version: int) -> dict[str, Any]:
+    """Return the JSON Schema of a struct, with dialect, ``$id`` and title in front."""
+    schema = msgspec.json.schema(contract)
+    definitions: dict[str, Any] = schema.pop("$defs", {})
+    own = definitions.pop(contract.__name__)
+    own["title"] = TITLES[name]
+    for described in (own, *definitions.values()):
+        described["description"] = plain(described["description"])
+    head = {"$schema": DIALECT, "$id": f"urn:aftershock:schema:{name}:{version}"}
+    return {**head, **own, **({"$defs": definitions} if definitions else {})}
+
+
+def plain(docstring: str) -> str:
+    """Return a docstring as text for readers who do not know Python's markup."""
+    return ROLES.sub(r"\1", inspect.cleandoc(docstring)).replace("``", "`")
+
+
+def event_schema() -> dict[str, Any]:
+    """Return the schema of what the topics ``errors`` and ``spans`` carry."""
+    schema = json_schema(Event, "event", EVENT_VERSION)
+    for field, text in EVENT_FIELDS.items():
+        schema["properties"][field]["description"] = text
+    return schema
+
+
+def alert_schema() -> dict[str, Any]:
+    """Return the schema of what the alert topic carries."""
+    schema = json_schema(Alert, "alert", ALERT_VERSION)
+    for field in ALERT_TIMES:
+        schema["properties"][field]["format"] = "date-time"
+    return schema
+
+
+def dead_letter_schema() -> dict[str, Any]:
+    """Return the schema of a dead letter's headers read as a JSON object: every header is text."""
+    schema = json_schema(DeadLetter, "dead-letter", DEAD_LETTER_VERSION)
+    for field, of_field in schema["properties"].items():
+        number = of_field["type"] == "integer"
+        schema["properties"][field] = {"type": "string", **({"pattern": "^-?[0-9]+$"} if number else {})}
+    return schema
+
+
+def documents() -> dict[str, str]:
+    """Return the text of each schema file by its name."""
+    schemas = {"event": event_schema(), "alert": alert_schema(), "dead-letter": dead_letter_schema()}
+    return {f"{name}.schema.json": json.dumps(schema, indent=2) + "\n" for name, schema in schemas.items()}
+
+
+def outdated() -> list[str]:
+    """Return the names of the schema files that are missing, superfluous or not what would be written."""
+    wanted = documents()
+    found = {path.name: path.read_text(encoding="utf-8") for path in DIRECTORY.glob("*.json")}
+    return sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+
+
+def main() -> int:
+    """Write the schema files, or say which are not current."""
+    parser = argparse.ArgumentParser(prog="python -m schemas.export", description="Write the contracts as JSON Schema.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file is not current")
+    if parser.parse_args().check:
+        for name in outdated():
+            print(f"schemas/json/{name} is not current: run python -m schemas.export", file=sys.stderr)
+        return 1 if outdated() else 0
+    DIRECTORY.mkdir(exist_ok=True)
+    for name, text in documents().items():
+        (DIRECTORY / name).write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""The topics, declared once: the worker reads them here, and ``aftershock migrate`` creates them from here.
+
+Every name takes the configured prefix in front (``kafka.topic_prefix``, empty by default), so that several
+installations can share one Kafka cluster. The consumer group, and with it the changelog's name, takes it too.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+DAY_MS = 24 * 60 * 60 * 1000
+
+MAX_EVENT_BYTES = 2 * 1024 * 1024
+"""The largest event that is processed, in bytes; a larger one becomes a dead letter."""
+
+MAX_MESSAGE_BYTES = 25 * 1024 * 1024
+"""The largest message that an event topic carries, so that an event that is too large can be seen and counted."""
+
+CONSUMER_GROUP = "aftershock"
+WINDOWS_TABLE = "windows"
+
+
+class Topic(Struct, frozen=True):
+    """One topic: its name without prefix, what its key is, and how Kafka keeps it.
+
+    ``retention_ms`` is -1 for a topic that is kept for ever (compacted topics).
+    """
+
+    name: str
+    key: str
+    value: str
+    partitions: int
+    retention_ms: int
+    cleanup_policy: Literal["delete", "compact"] = "delete"
+    max_message_bytes: int = 1024 * 1024
+
+
+ERRORS = Topic(
+    name="errors",
+    key="event id",
+    value="an error event: schemas/event.py, schemas/json/event.schema.json",
+    partitions=4,
+    retention_ms=3 * DAY_MS,
+    max_message_bytes=MAX_MESSAGE_BYTES,
+)
+SPANS = Topic(
+    name="spans",
+    key="trace id",
+    value="a transaction with its spans, or a single span: schemas/event.py, schemas/json/event.schema.json",
+    partitions=4,
+    retention_ms=3 * DAY_MS,
+    max_message_bytes=MAX_MESSAGE_BYTES,
+)
+COUNTS = Topic(
+    name="counts",
+    key="none: the partition is chosen by the group's hash",
+    value="the counts of one batch, packed: schemas/counts.py",
+    partitions=4,
+    retention_ms=DAY_MS,
+    max_message_bytes=4 * 1024 * 1024,
+)
+ALERTS = Topic(
+    name="alerts",
+    key="dedup key",
+    value="an alert: schemas/alert.py, schemas/json/alert.schema.json",
+    partitions=1,
+    retention_ms=14 * DAY_MS,
+)
+DEAD_LETTERS = Topic(
+    name="dead-letters",
+    key="the original key",
+    value="the original bytes, with headers that say where they came from: schemas/dead_letter.py",
+    partitions=1,
+    retention_ms=3 * DAY_MS,
+    max_message_bytes=MAX_MESSAGE_BYTES,
+)
+
+TOPICS = (ERRORS, SPANS, COUNTS, ALERTS, DEAD_LETTERS)
+
+
+def windows_changelog(group: str, partitions: int) -> Topic:
+    """Return the changelog of the windowed counts: one partition for each of ``counts``, compacted.
+
+    ``group`` is the consumer group with its prefix; the name is the one that Faust gives a table's changelog.
+    """
+    return Topic(
+        name=f"{group}-{WINDOWS_TABLE}-changelog",
+        key="counts partition, kind and group",
+        value="the window's state: pipeline/windows.py",
+        partitions=partitions,
+        retention_ms=-1,
+        cleanup_policy="compact",
+        max_message_bytes=4 * 1024 * 1024,
+    )
