@@ -12,13 +12,16 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
+import operator
 import re
 import sys
+from functools import cache, reduce
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 import msgspec
-from msgspec import Struct
+from msgspec import NODEFAULT, Raw, Struct
 
 from schemas.alert import ALERT_VERSION, Alert
 from schemas.dead_letter import SCHEMA_VERSION as DEAD_LETTER_VERSION
@@ -85,7 +88,7 @@ ALERT_TIMES = ("window_start", "window_end", "created_at")
 
 def json_schema(contract: type[Struct], name: str, version: int) -> dict[str, Any]:
     """Return the JSON Schema of a struct, with dialect, ``$id`` and title in front."""
-    schema = msgspec.json.schema(contract)
+    schema = msgspec.json.schema(exportable(contract))
     definitions: dict[str, Any] = schema.pop("$defs", {})
     own = definitions.pop(contract.__name__)
     own["title"] = TITLES[name]
@@ -93,6 +96,33 @@ def json_schema(contract: type[Struct], name: str, version: int) -> dict[str, An
         described["description"] = plain(described["description"])
     head = {"$schema": DIALECT, "$id": f"urn:aftershock:schema:{name}:{version}"}
     return {**head, **own, **({"$defs": definitions} if definitions else {})}
+
+
+@cache
+def exportable(contract: type[Struct]) -> type[Struct]:
+    """Return a copy of a struct that msgspec can describe: raw JSON as a default is beyond it, null is not."""
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    for field in msgspec.structs.fields(contract):
+        if isinstance(field.default, Raw):
+            fields.append((field.name, Any, None))
+        elif field.default is not NODEFAULT:
+            fields.append((field.name, exportable_type(field.type), field.default))
+        elif field.default_factory is not NODEFAULT:
+            default = msgspec.field(default_factory=field.default_factory)
+            fields.append((field.name, exportable_type(field.type), default))
+        else:
+            fields.append((field.name, exportable_type(field.type)))
+    return msgspec.defstruct(contract.__name__, fields, kw_only=True, namespace={"__doc__": contract.__doc__})
+
+
+def exportable_type(kind: Any) -> Any:
+    """Return a field's type with every struct inside it replaced by its exportable copy."""
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        return exportable(kind)
+    arguments = tuple(exportable_type(argument) for argument in get_args(kind))
+    if isinstance(kind, UnionType) or get_origin(kind) is Union:
+        return reduce(operator.or_, arguments)
+    return get_origin(kind)[arguments] if get_origin(kind) in (list, dict) else kind
 
 
 def plain(docstring: str) -> str:
