@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
+
+MAX_ENVIRONMENTS = 100
+"""How many environments are told apart for one issue; in any further one it counts as known."""
 
 Issue = tuple[str, str]
 """Project and fingerprint."""
@@ -28,18 +32,19 @@ class KnownIssues:
 
     def load(self, issue: Issue, environments: list[str]) -> None:
         """Take in what was written."""
-        self._environments[issue] = tuple(environments)
+        project, fingerprint = issue
+        self._environments[sys.intern(project), fingerprint] = tuple(map(sys.intern, environments))
 
     def remember(self, issue: Issue, environment: str) -> bool:
         """Note an issue as seen, and as the one seen last; return whether that was not known."""
         known = self._environments.get(issue, ())
-        if environment in known:
-            self._environments.move_to_end(issue)
-            return False
-        self._environments[issue] = (*known, environment)
+        new = environment not in known and len(known) < MAX_ENVIRONMENTS
+        if new:
+            project, fingerprint = issue
+            self._environments[sys.intern(project), fingerprint] = (*known, sys.intern(environment))
+            self.changed[issue] = None
         self._environments.move_to_end(issue)
-        self.changed[issue] = None
-        return True
+        return new
 
     def forget_excess(self) -> int:
         """Forget the longest idle issues beyond the limit; return how many."""

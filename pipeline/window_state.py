@@ -97,6 +97,11 @@ def decode_key(data: bytes) -> Key:
     return key
 
 
+def is_progress(key: bytes) -> bool:
+    """Return whether an entry says how far a source has been applied: to be written after all others."""
+    return decode_key(key)[0] == SOURCE
+
+
 def decode_value(data: bytes, kind: type[_Entry]) -> _Entry:
     """Return a value; raises :class:`Misconfigured` when it is not of this kind and of :data:`STATE_VERSION`."""
     try:

@@ -14,9 +14,10 @@ only. It withholds alerts about windows that ended longer ago than the allowed l
 is written to the state first and announced afterwards, so that a crash cannot take it back.
 
 **What the caller owes**, in this order: wait until the alerts returned so far are acknowledged, take the changes,
-write them in the order given, wait until they are written, commit the offset; call nothing else in between. When
-writing fails, write the same changes again, or start over from what is in the table. Call :meth:`Windows.tick` only
-while no message is waiting, because an old backlog must not end what it has yet to continue.
+write them in the order given, wait until they are written, commit the offset; call nothing else in between. The
+sources' progress (:func:`~pipeline.window_state.is_progress`) must not be written before all that stands ahead of it
+is known to be. When writing fails, start over from what is in the table. Call :meth:`Windows.tick` only while no
+message is waiting, because an old backlog must not end what it has yet to continue.
 """
 
 from __future__ import annotations
@@ -91,8 +92,8 @@ class Windows:
         *,
         partitions: int,
         allowed_lateness_s: float,
-        max_groups: int = 20_000,
-        max_known: int = 200_000,
+        max_groups: int = 10_000,
+        max_known: int = 100_000,
         table: str = "aftershock.errors",
     ) -> None:
         self.stats = WindowStats()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from pipeline.matching import Condition, Match, compile_globs
 from pipeline.rules import DEFAULT_RULES, MAX_PANES, Rules, pane_width
 from pipeline.toml_file import read_toml
 
+EXAMPLES = Path(__file__).parents[1] / "deploy" / "rules"
 COUNT = {"name": "a", "kind": "count", "threshold": 10, "window": "5m"}
 
 
@@ -242,3 +244,14 @@ def test_conditions_as_sql_are_quoted() -> None:
         r"message ILIKE '100\\%\\_a\\\\b%\'_'",
         r"mapContains(tags, 'it\'s') AND tags['it\'s'] ILIKE 'x'",
     ]
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
+def test_the_example_rules_are_valid(file: Path) -> None:
+    values, line_of = read_toml(file)
+    assert set(values) == {"rule"}
+    assert len(Rules.from_toml(values["rule"], line_of, file.name).all) == len(values["rule"]) >= 2
+
+
+def test_there_are_example_rules() -> None:
+    assert len(list(EXAMPLES.glob("*.toml"))) == 3

@@ -8,8 +8,9 @@ from occurrences import NOON, SOURCE, Occurrence, counted, rules_of
 
 from pipeline.count import Counter
 from pipeline.errors import Misconfigured
+from pipeline.known_issues import MAX_ENVIRONMENTS
 from pipeline.rules import Rules
-from pipeline.window_state import decode_key
+from pipeline.window_state import decode_key, is_progress
 from pipeline.windows import SWEEP_S, Windows
 from schemas.alert import Alert, decode_alert, encode_alert
 from schemas.counts import partition_of
@@ -399,8 +400,9 @@ def test_everything_goes_on_after_a_restart() -> None:
 def test_changes_are_taken_once_and_the_sources_come_last() -> None:
     partition = Partition(BURST, NEW)
     partition.at(0)
-    kinds = [decode_key(key)[0] for key, _ in partition.windows.take_changes()]
-    assert kinds == ["w", "k", "s"]
+    changes = partition.windows.take_changes()
+    assert [decode_key(key)[0] for key, _ in changes] == ["w", "k", "s"]
+    assert [is_progress(key) for key, _ in changes] == [False, False, True]
     assert partition.windows.take_changes() == []
 
 
@@ -468,6 +470,17 @@ def test_the_longest_idle_issue_is_forgotten_beyond_the_limit() -> None:
     assert [number for number in (1, 2, 3) if partition.windows.is_known("shop", f"{number:032x}")] == [1, 3]
     partition.restart()
     assert [number for number in (1, 2, 3) if partition.windows.is_known("shop", f"{number:032x}")] == [1, 3]
+
+
+def test_an_issue_in_ever_new_environments_stays_small() -> None:
+    partition = Partition(NEW, {**NEW, "name": "z", "match": {"environment": "z"}})
+    for number in range(MAX_ENVIRONMENTS):
+        partition.at(0, environment=f"e{number}")
+    partition.flush()
+    size = sum(map(len, partition.table.values()))
+    assert partition.at(1, environment="e") == partition.at(1, environment="z") == []
+    partition.flush()
+    assert sum(map(len, partition.table.values())) == size
 
 
 @pytest.mark.parametrize(
