@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from pipeline.normalize import MOST_EARLY_MS
 from pipeline.rules import Rule
 from pipeline.window_state import STATE_VERSION, Episode, WindowEntry
 from schemas.counts import Count
+
+AHEAD_S = MOST_EARLY_MS // 1000
+"""How far in the future an event may be: its clock must not push the present out of the window."""
 
 _TOLERANCE = 1e-6
 """By what a count may miss its threshold: fractional weights do not add up to whole numbers exactly."""
@@ -53,15 +57,15 @@ class Window:
     def add(self, panes: Iterable[tuple[int, Count]], rule: Rule, lateness_s: float) -> int:
         """Add panes, at least one; return how many of them came too late.
 
-        What lies further behind the newest pane than window and lateness is dropped: by the events' own clock, so
-        that it is the same whenever the same messages are applied.
+        What lies further behind the newest pane than window, lateness and :data:`AHEAD_S` is dropped: by the events'
+        own clock, so that it is the same whenever the same messages are applied.
         """
         starts = []
         for start, count in panes:
             pane = start // rule.hop_s * rule.hop_s
             self.panes[pane] = self.panes.get(pane, 0) + count
             starts.append(pane)
-        horizon = max(self.panes) - rule.window_s - lateness_s
+        horizon = max(self.panes) - rule.window_s - lateness_s - AHEAD_S
         for pane in [pane for pane in self.panes if pane < horizon]:
             del self.panes[pane]
         return sum(1 for start in starts if start < horizon)

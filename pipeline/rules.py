@@ -34,7 +34,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d{1,9})([smhd])")
 _COMMON_KEYS = ("name", "kind", "severity", "window", "match")
 _COUNT_KEYS = (*_COMMON_KEYS, "threshold", "by", "hop", "cooldown")
-_LEVELS = ("fatal", "error", "warning", "log", "info", "debug")
+_LEVELS = ("fatal", "error", "warning", "info", "debug")
 
 
 @dataclass(frozen=True)

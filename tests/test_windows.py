@@ -9,6 +9,7 @@ from occurrences import NOON, SOURCE, Occurrence, counted, rules_of
 from pipeline.count import Counter
 from pipeline.errors import Misconfigured
 from pipeline.known_issues import MAX_ENVIRONMENTS
+from pipeline.panes import AHEAD_S
 from pipeline.rules import Rules
 from pipeline.window_state import decode_key, is_progress
 from pipeline.windows import SWEEP_S, Windows
@@ -141,13 +142,21 @@ def test_events_out_of_order_count_like_events_in_order() -> None:
     assert [ordered.count(at) for at in range(0, 150, 5)] == [shuffled.count(at) for at in range(0, 150, 5)]
 
 
-def test_events_later_than_the_allowed_lateness_are_left_out_and_counted() -> None:
+def test_events_too_late_to_matter_are_left_out_and_counted() -> None:
     partition = Partition(BURST)
+    oldest = -60 - LATENESS - AHEAD_S
     partition.at(0)
-    partition.at(-60 - LATENESS, 2, now=NOON)
+    partition.at(oldest, 2, now=NOON)
     assert partition.windows.stats.late == 0
-    partition.at(-60 - LATENESS - 1, 2, now=NOON)
+    partition.at(oldest - 1, 2, now=NOON)
     assert partition.windows.stats.late == 1
+
+
+def test_a_clock_that_is_ahead_does_not_push_the_present_out_of_the_window() -> None:
+    partition = Partition(BURST, allowed_lateness_s=1)
+    partition.at(0, 2, now=NOON + 58)
+    partition.at(58 + AHEAD_S, now=NOON + 58)
+    assert states(partition.at(58)) == FIRING
 
 
 def test_an_old_backlog_raises_no_alarm() -> None:
