@@ -1,0 +1,90 @@
+"""Nothing is lost and nothing is counted twice, whatever is killed in the middle."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from installation import Installation, event, message
+
+from deploy.local.clickhouse import ClickHouse
+
+EVENTS = 12_000
+GROUPS = 40
+KILLS = 5
+
+RULES = f"""
+[[rule]]
+name = "all of them"
+kind = "count"
+threshold = {EVENTS // GROUPS}
+window = "1h"
+by = "issue"
+
+[[rule]]
+name = "one too many"
+kind = "count"
+threshold = {EVENTS // GROUPS + 1}
+window = "1h"
+by = "issue"
+
+[worker]
+batch_events = 200
+flush_interval_s = 0.5
+"""
+"""The first rule fires only if no event is lost from a window, the second only if one is counted twice."""
+
+
+def test_five_kills_of_the_worker_and_one_of_clickhouse_lose_and_double_nothing(
+    kafka: str, killable_clickhouse: ClickHouse, names: Any, tmp_path: Path
+) -> None:
+    installation = Installation(kafka, killable_clickhouse.address, names, tmp_path)
+    installation.configure(RULES)
+    installation.migrate()
+    sent = [event(number, group=number % GROUPS, environment="production") for number in range(EVENTS)]
+    load = threading.Thread(target=_produce_slowly, args=(installation, sent))
+    load.start()
+    for kill in range(KILLS):
+        with installation.worker() as worker:
+            before = installation.value("SELECT count() FROM errors") or 0
+            installation.wait_for(
+                "some progress before the next kill",
+                lambda before=before: (installation.value("SELECT count() FROM errors") or 0) > before,
+            )
+            if kill == KILLS // 2:
+                killable_clickhouse.kill()
+                time.sleep(1)
+                killable_clickhouse.start()
+                time.sleep(1)
+            worker.kill()
+    load.join()
+    with installation.worker():
+        installation.wait_for_rows(EVENTS, seconds=90)
+        installation.wait_for(
+            "an alert for each issue", lambda: len(_alerts(installation, "all of them")) >= GROUPS, seconds=60
+        )
+        time.sleep(3)
+
+    assert Counter(row["event_id"] for row in installation.rows("SELECT event_id FROM errors")) == Counter(
+        one["event_id"] for one in sent
+    )
+    for table in ("issues", "errors_per_minute", "errors_per_hour"):
+        assert installation.value(f"SELECT sum(count) FROM {table}") == EVENTS, table
+    fired = _alerts(installation, "all of them")
+    assert len(fired) == len({alert["fingerprint"] for alert in fired}) == GROUPS
+    assert _alerts(installation, "one too many") == []
+
+
+def _produce_slowly(installation: Installation, sent: list[dict[str, Any]]) -> None:
+    for start in range(0, len(sent), 400):
+        installation.produce(message(one) for one in sent[start : start + 400])
+        time.sleep(0.3)
+
+
+def _alerts(installation: Installation, rule: str) -> list[dict[str, Any]]:
+    alerts = [json.loads(record.value) for record in installation.consume("alerts")]
+    return [alert for alert in alerts if alert["rule"] == rule]
