@@ -19,7 +19,6 @@ from pathlib import Path
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from deploy.local.clickhouse import VERSION as CLICKHOUSE_VERSION
 from deploy.local.clickhouse import ClickHouse
 from deploy.local.embedded_broker import EmbeddedBroker
 from deploy.local.embedded_broker import installed_version as embedded_version
@@ -62,7 +61,7 @@ def chosen_broker() -> tuple[type[Broker], str]:
 
 def pytest_report_header() -> str:
     """Name the servers that a test with the ``kafka`` and ``clickhouse`` fixtures gets."""
-    return f"servers: broker {chosen_broker()[1]}; ClickHouse {CLICKHOUSE_VERSION}"
+    return f"servers: broker {chosen_broker()[1]}; {ClickHouse.name} of {ClickHouse.version}"
 
 
 @pytest.fixture(scope="session")
@@ -83,17 +82,17 @@ def kafka(broker_type: type[Broker], server_directory: Path) -> Iterator[str]:
     broker = broker_type(server_directory / "kafka", port=free_port(), log=server_directory / "broker.log")
     with broker:
         yield broker.address
-        # Its data is thrown away, so it need not spend seconds on handing over its partitions.
+        # Its data is thrown away, so it need not spend seconds on an orderly end.
         broker.kill()
 
 
 @pytest.fixture(scope="session")
 def clickhouse(server_directory: Path) -> Iterator[str]:
     """URL of a ClickHouse server that this run shares; see ``names`` for a database of one's own."""
-    with ClickHouse(
-        server_directory / "clickhouse", port=free_port(), log=server_directory / "clickhouse.log"
-    ) as running:
-        yield running.address
+    server = ClickHouse(server_directory / "clickhouse", port=free_port(), log=server_directory / "clickhouse.log")
+    with server:
+        yield server.address
+        server.kill()
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ class ClickHouse(Component):
     """
 
     name = "ClickHouse"
-    version = VERSION
+    version = f"chDB {VERSION}"
 
     def __init__(self, directory: Path, *, port: int, log: Path) -> None:
         self.port = port

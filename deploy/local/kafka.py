@@ -19,11 +19,10 @@ from deploy.local.kafka_protocol import answers_api_versions
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import Process
 from pipeline.errors import Misconfigured, Unavailable
+from schemas.topics import MAX_MESSAGE_BYTES
 
 VERSION = "4.1.1"
 MINIMUM_JAVA = 17
-MAX_MESSAGE_BYTES = 25_000_000
-"""The largest message the broker takes: the largest event (20 MB) and room for headers and the record batch."""
 
 _HERE = Path(__file__).parent
 _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"

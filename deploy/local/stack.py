@@ -80,7 +80,7 @@ def running(plan: Plan, say: Callable[[str], None] = lambda _line: None) -> Iter
     person has to change something (a port that is taken, a disk that is full, a missing program) and
     :class:`~pipeline.errors.Unavailable` when a download failed or a component ended or stayed silent.
     """
-    data = plan.data or data_directory()
+    data = (plan.data or data_directory()).absolute()
     with _sole_use(data), Supervisor(say) as supervisor:
         # Every port is looked at before anything runs, so that a taken one costs no half-started stack.
         clickhouse, broker, web_ports = _clickhouse(plan, data), _broker(plan, data), _web_ports(plan)

@@ -19,10 +19,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from deploy.local.clickhouse import ClickHouse
 from deploy.local.component import Component
 from deploy.local.embedded_broker import EmbeddedBroker
-from deploy.local.kafka import MAX_MESSAGE_BYTES, ApacheKafka
+from deploy.local.kafka import ApacheKafka
 from deploy.local.kafka_protocol import answers_api_versions
 from deploy.local.ports import LOOPBACK, free_port
 from pipeline.errors import Unavailable
+from schemas.topics import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
     from conftest import Names

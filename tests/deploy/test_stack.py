@@ -180,6 +180,15 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         pytest.fail("it must not start")
 
 
+def test_too_full_a_disk_is_said_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.local.stack._NEED_MEGABYTES", 1_000_000_000)
+    with (
+        pytest.raises(Misconfigured, match=r"MB left and the stack needs .*make room.*--data"),
+        running(Plan(tmp_path)),
+    ):
+        pytest.fail("it must not start")
+
+
 def test_the_command_says_in_one_line_which_port_is_taken(tmp_path: Path) -> None:
     """As a person sees it: exit code 2 and one line on standard error."""
     with socket.create_server((LOOPBACK, free_port())) as taken:
