@@ -1,0 +1,148 @@
+"""What the scan looks for: one expression a candidate, matched over the raw JSON bytes in a single pass.
+
+A candidate is cheap and generous: it only says "look here". It must not depend on what stands before it as a word
+boundary does, because in raw JSON ``\\n`` puts an ``n`` there; the exact checks read the flat form and decide.
+Expressions end at a fixed distance from what they found, so that one occurrence is reported once or a few times,
+however long the text around it is.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pipeline.scrub import kinds
+
+UNICODE = "unicode"
+"""The finder of escapes that hide text from the scan; the text is then made canonical and scanned again."""
+
+_S = "[_.\\- ]?"
+_KEY_WORDS = (
+    "passw", "passphrase", "passcode", "kennwort", "pwd", "pass", "secret", "token", "auth", "credential", "creds",
+    "bearer", "jwt", "cookie", "csrf", "xsrf", "cvv", "cvc", "ssn", "otp", "card", "signature", "imei", "iban",
+    "passport",
+    f"api{_S}keys?", f"(?:access|private|account|secret|encryption|signing|master|shared|ssh){_S}keys?",
+    f"(?:subscription|licen[sc]e|functions?|consumer|service|session){_S}keys?", f"sess(?:ion)?{_S}(?:id)?",
+    f"cc{_S}num", f"security{_S}(?:code|answer)", f"social{_S}security", f"drivers?{_S}license", f"tax{_S}id",
+    f"(?:mfa|verification|recovery|backup|pin){_S}codes?", f"(?:bank|account|routing){_S}(?:account|number)",
+    f"(?:seed|mnemonic){_S}phrase",
+)  # fmt: skip
+_SHORT_KEY_WORDS = (
+    "(?:[^a-zA-Z]|\\\\[nrt]|%[0-9a-fA-F]{2})(?i:pin|sid|sig|pan|pw|otp|auth)|[a-z0-9](?:Pin|Sid|Sig|Pan|Pw|Otp)"
+)
+_KEY_TAIL = (
+    "[\\w\\-. \\]\\[]{0,24}(?:(?:\\\\{0,7}[\"']|%22|%27)\\s{0,3}(?:[,}:=]|%3[aAdD]|%2[cC])|\\s{0,3}(?:[:=>]|%3[aAdD]))"
+)
+
+
+_LOOSE_DIGITS = r"\d[ \-]?\d[ \-]?\d[ \-]?\d"
+
+
+class Candidate(NamedTuple):
+    """One expression of the scan.
+
+    ``finder`` names the exact check; ``kinds`` are those it can find (it is left out when a policy wants none of
+    them). With ``once`` the scan reports the first occurrence only.
+    """
+
+    finder: str
+    expression: str
+    kinds: tuple[str, ...]
+    caseless: bool = True
+    once: bool = False
+
+
+_KEY_KINDS = (
+    kinds.PASSWORD, kinds.TOKEN, kinds.SECRET, kinds.SESSION, kinds.COOKIE, kinds.CARD, kinds.SSN, kinds.PRIVATE_KEY,
+    kinds.IMEI, kinds.IBAN,
+)  # fmt: skip
+
+CANDIDATES: tuple[Candidate, ...] = (
+    Candidate("field", f"(?:{'|'.join(_KEY_WORDS)}){_KEY_TAIL}", _KEY_KINDS),
+    Candidate("field", f"(?:{_SHORT_KEY_WORDS}){_KEY_TAIL}", _KEY_KINDS, caseless=False),
+    Candidate(
+        "option",
+        r"--?(?:\w[\w\-]{0,20})?(?:passw|pwd|secret|token|api-?key|auth|credential|user)[\w\-]{0,16}[ ]{1,2}[^\s\-]"
+        r"|-u [^\s:\"]{1,40}:",
+        _KEY_KINDS,
+    ),
+    Candidate(
+        "sql",
+        r"(?:identified[ ]{1,2}by|password|passwd)[ ]{1,2}(?:is[ ]{1,2}|was[ ]{1,2})?\\{0,3}['\"]?[^\s:=,}\]\"]",
+        (kinds.PASSWORD,),
+    ),
+    Candidate("email", r"[^\s(,:;<>\[/@]@(?:[a-z\x80-\xff\[]|\d[\w\-]{0,20}[a-z.])", (kinds.EMAIL,)),
+    Candidate("email", r"%40(?:[a-z\x80-\xff\[]|\d[\w\-]{0,20}[a-z.])", (kinds.EMAIL,)),
+    Candidate("url", r"(?://|%2f)[^/\s\"@]{0,200}(?::|%3a)[^/\s\"]{0,200}(?:@|%40)", (kinds.PASSWORD,)),
+    Candidate("number", r"\d{13}", (kinds.CARD, kinds.IMEI)),
+    Candidate("card", r"\d{4}[ .+\-]\d{4,6}[ .+\-]\d{4}", (kinds.CARD,)),
+    Candidate("card", r"\d{4}%20\d{4,6}%20\d{4}|\d{6}[ \-]\d{7}", (kinds.CARD,)),
+    Candidate("card", rf"(?:{_LOOSE_DIGITS}[ \-]){{3}}\d", (kinds.CARD,)),
+    Candidate("imei", r"\d{2}[ \-/]\d{6}[ \-/]\d{6}[ \-/]\d", (kinds.IMEI,)),
+    Candidate("ssn", r"\d{3}[- ]\d{2}[- ]\d{4}", (kinds.SSN,)),
+    Candidate("international", r"(?:\+|%2b)[1-9(](?:[\d \-.()/]|%20){7}", (kinds.PHONE,)),
+    Candidate("international", r"[^\d]00[1-9][\d \-.()/]{8}", (kinds.PHONE,)),
+    Candidate("national", r"\d{3}[)\-. ] ?\d{3}[-. ]\d{4}", (kinds.PHONE,)),
+    Candidate("trunk", r"[^\d.]0\d{1,4}(?:\) ?|[\-/ .])\d{2,4}[\d \-/.]{5}", (kinds.PHONE,)),
+    Candidate("mobile", r"[^\w.\-]0(?:7\d{9}|1[5-7]\d{8}|[67]\d{8}|4\d{8})", (kinds.PHONE,)),
+    Candidate("mobile", r"\\[nrt]0(?:7\d{9}|1[5-7]\d{8}|[67]\d{8}|4\d{8})", (kinds.PHONE,)),
+    Candidate(
+        "named",
+        r"(?:phone|mobile|handy|cell|tel|fax|telefon|whatsapp|sms|call|called|msisdn"
+        r"|ph)[\w .:=#\"'\\\[(+\],]{0,20}\d{2}[\d \-.()/]{4}\d",
+        (kinds.PHONE,),
+    ),
+    Candidate("ipv4", r"\d\.\d{1,3}\.(?:[1-9]\d{0,2}\.\d|0\.[1-9])", (kinds.IP,)),
+    Candidate("ipv6", r"[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){1,6}::", (kinds.IP,)),
+    Candidate("ipv6", r":[0-9a-f]{1,4}:[0-9a-f]{1,4}:[0-9a-f]{1,4}:[0-9a-f]{1,4}:", (kinds.IP, kinds.MAC)),
+    Candidate("ipv6", r"(?:[23][0-9a-f]{3}|fe[89ab][0-9a-f]|f[cd][0-9a-f]{2}|ff[0-9a-f]{2})::", (kinds.IP,)),
+    Candidate("ipv6", r"::ffff:\d|64:ff9b::", (kinds.IP,)),
+    Candidate("ipv6", r"[0-9a-f]{1,4}%3a(?:[0-9a-f]{0,4}%3a){2}", (kinds.IP, kinds.MAC)),
+    Candidate("mac", r"[0-9a-f]{2}(?:-[0-9a-f]{2}){5}", (kinds.MAC,)),
+    Candidate("mac", r"[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}", (kinds.MAC,)),
+    Candidate("iban", r"[a-z]{2}\d\d(?:[a-z0-9]{4}\d{7}| [a-z0-9]{4} [a-z0-9]{4})", (kinds.IBAN,)),
+    Candidate("iban", r"(?:kz|ro)\d\d[a-z0-9]{12}", (kinds.IBAN,)),
+    Candidate("jwt", r"eyJ[\w\-]{8}", (kinds.TOKEN,), caseless=False),
+    Candidate(
+        "authorization",
+        r"(?:bearer|basic|digest|negotiate|apikey|token)(?:\s|%20|\+|\\[nt]){1,3}[\w\-./+=]{6}",
+        (kinds.TOKEN,),
+    ),
+    Candidate(
+        "vendor",
+        r"A[KSBCIR](?:IA|CA|DA|OA)[A-Z2-7]{16}|AIza[\w\-]{35}|ya29\.[\w\-]{20}|GOCSPX-|1//0[\w\-]{30}"
+        r"|gh[pousr]_[A-Za-z0-9]{30}"
+        r"|github_pat_\w{20}|gl(?:pat|dt|rt|cbt|ptt|ft|imt|agent|oas|soat|ffct|sbt)-[\w\-]{16}|GR1348941"
+        r"|xox[abceoprs][\-.]|xapp-\d|hooks\.slack\.com/"
+        r"|[srp]k_(?:live|test)_|whsec_|npm_[A-Za-z0-9]{30}|pypi-AgE|rubygems_[0-9a-f]{40}|dckr_[a-z]{3}_"
+        r"|oy2[a-z0-9]{43}|sk-[\w\-]{16}"
+        r"|gsk_\w{30}|xai-\w{30}|r8_\w{30}|hf_\w{30}|tvly-|pplx-|SG\.[\w\-]{16}|xkeysib-|key-[0-9a-f]{32}"
+        r"|[0-9a-f]{32}-us\d|(?:SK|AC)[0-9a-f]{32}"
+        r"|[78]Q~[\w.~\-]{31}|do[opr]_v1_|dapi[0-9a-f]{32}|hv[sb]\.[\w\-]{20}|\.atlasv1\.|shp(?:at|ss|ca"
+        r"|pa)_[0-9a-fA-F]{32}|sq0[a-z]{3}-"
+        r"|EAA[A-Za-z0-9][\w\-]{60}|lin_api_|ntn_[A-Za-z0-9]{40}|secret_[A-Za-z0-9]{43}|figd_|AT[AC]TT3|PMAK-"
+        r"|sntry[su]_|NRAK-|NRJS-|gl(?:sa|c)_[\w\-]{30}"
+        r"|rzp_(?:live|test)_|pscale_|sbp_[0-9a-f]{40}|nfp_\w{36}|dp\.(?:pt|st|ct|sa|scim|audit)\.|HRKU-"
+        r"|AGE-SECRET-KEY-1|ph[cx]_[A-Za-z0-9]{30}"
+        r"|EZ[AT]K[0-9a-f]{54}|access-(?:sandbox|development|production)-|sl\.[\w\-]{100}"
+        r"|[MNO][\w\-]{23,25}\.[\w\-]{6}\.[\w\-]{27}|\d{8}:AA[\w\-]{33}"
+        r"|discord(?:app)?\.com/api/webhooks/",
+        (kinds.TOKEN,),
+        caseless=False,
+    ),
+    Candidate("private_key", r"-----BEGIN(?: |%20|\+)[A-Z0-9 +%]{0,36}PRIVATE", (kinds.PRIVATE_KEY,), caseless=False),
+    Candidate(
+        "home",
+        r"(?:/home/|/Users/|(?:Users|users|Documents and Settings)(?:\\\\|/)+)[^/\\\"\s]",
+        (kinds.USER,),
+        caseless=False,
+    ),
+    Candidate(UNICODE, r"[^\\](?:\\\\)*\\(?:u00[2-7][0-9a-f]|/)", kinds.KINDS, once=True),
+    Candidate(
+        UNICODE,
+        r"\\u[0-9a-f]{4}[\w.+\-]{0,64}@|@[\w.\-]{0,64}\\u[0-9a-f]{4}|\d\\u[0-9a-f]{4}\d",
+        kinds.KINDS,
+        once=True,
+    ),
+    Candidate("escaped", r"\\\\u00[2-7]|%25(?:40|3[ad]|22|2b)", kinds.KINDS),
+    Candidate("uuid", r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", (kinds.UUID,)),
+)

@@ -1,0 +1,244 @@
+"""Exact checks for e-mail addresses, credentials, keys of published shapes, and user names in paths.
+
+Each ``find_*`` function takes the flat form of one string (see :mod:`pipeline.scrub.jsontext`) and an offset just
+after the candidate's last byte that the scan matched, and returns the spans that are what it looks for.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+
+from pipeline.scrub.kinds import EMAIL, PASSWORD, PRIVATE_KEY, TOKEN, USER, UUID, Span
+
+_LOCAL_BACKWARDS = re.compile(rb"[A-Za-z0-9_.+\-'~&\x02\x80-\xff]{1,96}+|\"[^\"\x00-\x1f]{1,64}+\"")
+_DOMAIN = re.compile(
+    rb"@(?:(?:[A-Za-z0-9\x80-\xff](?:[A-Za-z0-9\-_\x80-\xff]{0,62})\.)+"
+    rb"(xn--[A-Za-z0-9\-]{2,59}|[A-Za-z\x80-\xff][A-Za-z\-\x80-\xff]{1,62})(?![A-Za-z0-9_])"
+    rb"|\[[0-9A-Fa-f.:]{7,45}\])"
+)
+_NOT_TOP_LEVEL = frozenset(
+    b"""
+    png jpg jpeg gif svg webp ico css scss less js mjs cjs jsx tsx json html htm xml yml yaml toml dll exe jar
+    java php service socket timer target mount slice class
+    """.split()
+)
+"""Last parts of a "domain" that are file name extensions or unit types and no top-level domains."""
+
+_NOT_MAILBOXES = frozenset((b"git", b"this", b"super", b"return", b"break", b"continue"))
+"""Names before an ``@`` that are no person's: Git's SSH user, and labels in Kotlin and Swift."""
+
+
+def find_email(flat: bytes, offset: int) -> list[Span]:
+    """Find an e-mail address, internationalised or plain; ``offset`` is one byte after the byte after the ``@``."""
+    at = offset - 2
+    domain = _DOMAIN.match(flat, at)
+    if domain is None or (domain[1] is not None and domain[1].lower() in _NOT_TOP_LEVEL):
+        return []
+    local = _LOCAL_BACKWARDS.match(flat[max(0, at - 96) : at][::-1])
+    if local is None:
+        return []
+    name = local[0][::-1]
+    stripped = name.lstrip(b"'.-~&\x02")
+    if b"&" in stripped:
+        stripped = stripped[stripped.rindex(b"&") + 1 :]
+    if stripped.startswith(b"'") or not stripped or stripped.lower() in _NOT_MAILBOXES:
+        return []
+    return [(at - len(stripped), domain.end(), EMAIL)]
+
+
+_JWT = re.compile(rb"(?<![A-Za-z0-9_\-])ey[A-Za-z0-9_\-]{8,}\.(?:[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*){0,3})")
+
+
+def find_jwt(flat: bytes, offset: int) -> list[Span]:
+    """Find a JSON Web Token, signed or encrypted (RFC 7519), also cut off after its second part."""
+    match = _JWT.match(flat, flat.rfind(b"eyJ", 0, offset))
+    return [(match.start(), match.end(), TOKEN)] if match else []
+
+
+_AUTHORIZATION = re.compile(
+    rb"(?<![A-Za-z0-9_])(bearer|basic|digest|negotiate|apikey|token)(?:\x02\x02)?[\s+]{1,3}(?:\x02\x02\s)?"
+    rb"([A-Za-z0-9\-._~+/\x02]{6,}=*)",
+    re.IGNORECASE,
+)
+
+
+def find_authorization(flat: bytes, offset: int) -> list[Span]:
+    """Find the credentials after ``Bearer``, ``Basic`` and the like (RFC 6750, RFC 7617), but not prose."""
+    match = _AUTHORIZATION.search(flat, max(0, offset - 24))
+    if match is None or match.start() > offset:
+        return []
+    scheme, value = match[1].lower(), match[2].replace(b"\x02", b"")
+    found = _is_basic(value) if scheme == b"basic" else _is_opaque(value)
+    return [(match.start(2), match.end(2), TOKEN)] if found else []
+
+
+def _is_basic(value: bytes) -> bool:
+    try:
+        return b":" in base64.b64decode(value + b"=" * (-len(value) % 4), validate=True)
+    except binascii.Error:
+        return False
+
+
+def _is_opaque(value: bytes) -> bool:
+    """Whether a word is a credential rather than prose: a digit in it, or mixed case inside, or great length."""
+    letters = value.rstrip(b".=")
+    if any(0x30 <= byte <= 0x39 for byte in letters) or len(letters) >= 24:
+        return True
+    inner = letters[1:]
+    return inner != inner.lower() and inner != inner.upper()
+
+
+_VENDOR = re.compile(
+    rb"(?<![A-Za-z0-9])(?:"
+    rb"(?:AKIA|ASIA|ABIA|ACCA|AIDA|AROA)[A-Z2-7]{16}"  # AWS
+    rb"|AIza[\w\-]{35}|ya29\.[\w\-]{20,}|GOCSPX-[\w\-]{20,}|1//0[\w\-]{30,}"  # Google
+    rb"|gh[pousr]_[A-Za-z0-9]{30,255}|github_pat_\w{22,255}"  # GitHub
+    rb"|gl(?:pat|dt|rt|cbt|ptt|ft|imt|agent|oas|soat|ffct|sbt)-[\w\-.]{16,}|GR1348941[\w\-]{20}"  # GitLab
+    rb"|xox[abceoprs](?:\.xox[a-z])?-[\w\-]{8,}|xapp-\d-[\w\-]{10,}"  # Slack
+    rb"|(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{10,}|whsec_[A-Za-z0-9+/=]{16,}"  # Stripe
+    rb"|npm_[A-Za-z0-9]{30,}|pypi-AgE[\w\-]{30,}|rubygems_[0-9a-f]{40,}|dckr_[a-z]{3}_[\w\-]{20,}"
+    rb"|oy2[a-z0-9]{43}"  # packages
+    rb"|sk-(?:proj-|svcacct-|admin-|ant-(?:api|admin)\d\d-|or-v1-)?(?=[\w\-]{0,80}\d)[\w\-]{16,}"  # OpenAI, Anthropic
+    rb"|gsk_[A-Za-z0-9]{30,}|xai-[A-Za-z0-9]{30,}|r8_[A-Za-z0-9]{30,}|hf_[A-Za-z]{30,}|tvly-[\w\-]{20,}"
+    rb"|pplx-[A-Za-z0-9]{30,}"
+    rb"|SG\.[\w\-]{16,}\.[\w\-]{16,}|xkeysib-[0-9a-f]{40,}\S{0,20}|key-[0-9a-f]{32}"
+    rb"|[0-9a-f]{32}-us\d{1,2}"  # e-mail senders
+    rb"|(?:SK|AC)[0-9a-f]{32}"  # Twilio
+    rb"|[A-Za-z0-9_~.]{3}[78]Q~[A-Za-z0-9_~.\-]{31,34}"  # Azure AD client secret
+    rb"|do[opr]_v1_[0-9a-f]{40,}|dapi[0-9a-f]{32}(?:-\d)?|hvs\.[\w\-]{20,}|hvb\.[\w\-]{20,}"
+    rb"|[A-Za-z0-9]{14}\.atlasv1\.[\w\-]{40,}"
+    rb"|shp(?:at|ss|ca|pa)_[0-9a-fA-F]{32}|sq0[a-z]{3}-[\w\-]{22,}|EAAA[\w\-]{60}|EAAC?[A-Za-z0-9]{80,}"
+    rb"|lin_api_[A-Za-z0-9]{32,}|ntn_[A-Za-z0-9]{40,}|secret_[A-Za-z0-9]{43}|figd_[\w\-]{30,}|ATATT3[\w\-=]{30,}"
+    rb"|ATCTT3[\w\-=]{30,}"
+    rb"|PMAK-[0-9a-f]{24}-[0-9a-f]{34}|sntry[su]_[\w\-=+/]{30,}|NRAK-[A-Z0-9]{27}|NRJS-[0-9a-f]{19}|gl(?:sa"
+    rb"|c)_[\w\-=+/]{30,}"
+    rb"|rzp_(?:live|test)_[A-Za-z0-9]{14,}|pscale_(?:tkn|pw|oauth)_[\w\-.=]{30,}|sbp_[0-9a-f]{40}|nfp_[A-Za-z0-9]{36}"
+    rb"|dp\.(?:pt|st|ct|sa|scim|audit)\.[A-Za-z0-9.\-_]{40,}|HRKU-[\w\-]{36,}|AGE-SECRET-KEY-1[A-Z0-9]{58}"
+    rb"|phc_[A-Za-z0-9]{30,}"
+    rb"|phx_[A-Za-z0-9]{30,}|EZ[AT]K[0-9a-f]{54}|access-(?:sandbox|development|production)-[0-9a-f\-]{36}"
+    rb"|sl\.[\w\-]{100,}"
+    rb"|[MNO][A-Za-z\d_\-]{23,25}\.[\w\-]{6}\.[\w\-]{27,38}"  # Discord
+    rb"|\d{8,10}:AA[\w\-]{33}"  # Telegram
+    rb")(?![A-Za-z0-9])"
+    rb"|(?<=hooks\.slack\.com/)(?:services|workflows|triggers)/[A-Za-z0-9/]{20,}"
+    rb"|(?<=discord\.com/api/webhooks/)\d+/[\w\-]{40,}|(?<=discordapp\.com/api/webhooks/)\d+/[\w\-]{40,}"
+)
+"""Keys of published shapes, from the vendors' own documentation and GitHub's list of supported secret patterns
+(https://docs.github.com/en/code-security/secret-scanning/introduction/supported-secret-scanning-patterns)."""
+
+_VENDOR_WINDOW = 320
+
+
+def find_vendor_key(flat: bytes, offset: int) -> list[Span]:
+    """Find API keys and tokens whose shape a vendor has published."""
+    low = max(0, offset - 96)
+    high = min(len(flat), offset + _VENDOR_WINDOW)
+    found = []
+    for match in _VENDOR.finditer(flat, low, high):
+        if match.start() > offset:
+            break
+        stop = match.end()
+        if stop == high:  # a key longer than the window goes on
+            stop = _token_stop(flat, stop)
+        found.append((match.start(), stop, TOKEN))
+    return found
+
+
+_TOKEN_BYTES = re.compile(rb"[\w\-.=+/]*+")
+
+
+def _token_stop(flat: bytes, offset: int) -> int:
+    match = _TOKEN_BYTES.match(flat, offset)
+    return match.end() if match else offset
+
+
+_PEM = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY[A-Z ]{0,10}-----")
+_PEM_END = re.compile(rb"-----END [A-Z0-9 ]{0,30}PRIVATE KEY[A-Z ]{0,10}-----")
+
+
+def find_private_key(flat: bytes, offset: int) -> list[Span]:
+    """Find a private key in PEM armour (RFC 7468, OpenSSH, PGP); one cut off runs to the end of the string."""
+    begin = _PEM.search(flat, max(0, offset - 64), min(len(flat), offset + 64))
+    if begin is None:
+        return []
+    end = _PEM_END.search(flat, begin.end())
+    return [(begin.start(), end.end() if end else len(flat), PRIVATE_KEY)]
+
+
+_USERINFO = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]*(?:\x02\x02)?:(?:[\x01\x02]{0,2}/){2}([^\s/?\"'<>@:]*)(?:\x02\x02)?:")
+_PASSWORD_TO_AT = re.compile(rb"((?:\x02\x02.|[^\s/?\"'<>\x01\x02])*)@")
+
+
+def find_url_password(flat: bytes, offset: int) -> list[Span]:
+    """Find the password in ``scheme://user:password@host``."""
+    low = max(0, offset - 480)
+    for match in _USERINFO.finditer(flat, low, offset):
+        rest = _PASSWORD_TO_AT.match(flat, match.end())
+        if rest and rest[1] and rest.end() >= offset - 1 and not is_replacement(rest[1]):
+            return [(rest.start(1), rest.end(1), PASSWORD)]
+    return []
+
+
+_REPLACEMENT = re.compile(
+    rb"\[(?:[a-z][a-z0-9_\-]{1,31})(?::[a-p]{8,64})?\]|\[[Ff]iltered\]|\[REDACTED\]|\[redacted\]|\*+"
+)
+
+
+def is_replacement(value: bytes) -> bool:
+    """Whether a value is what a scrubber put there: one of ours, an SDK's ``[Filtered]``, or asterisks."""
+    return _REPLACEMENT.fullmatch(value) is not None
+
+
+_HOME = re.compile(
+    rb"(?:/home/|/Users/|(?:[A-Za-z]:|\\Device\\[A-Za-z0-9\x01]{1,40})?(?:\x01?[\\/]){1,4}(?:Users|users"
+    rb"|Documents and Settings)(?:\x01?\\|/){1,4})"
+    rb"(?:([^/\\\"':<>|*?\x00-\x1f\[]{1,64})(?=\x01?[\\/])|([^/\\\"':<>|*?\x00-\x20,;)\]}\[]{1,64}))"
+)
+_SERVICE_ACCOUNTS = frozenset(
+    b"""
+    app application apps admin administrator all circleci containeradministrator default deploy deployer
+    django docker ec2-user flask git github gitlab-runner jenkins jovyan linuxbrew nginx node nobody nonroot
+    php postgres public rails root ruby runner runneradmin sbx_user1051 scrapy service shared site ubuntu user
+    user1 username vagrant vscode vsts web webapp webuser worker www www-data
+    """.split()
+)
+"""Home directories that belong to a machine or an image, not to a person."""
+
+_ROUTE_BEFORE = re.compile(rb"(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) \Z|[A-Za-z0-9_.\-~)\]}]\Z")
+_DRIVE_BEFORE = re.compile(
+    rb"(?:^|[^A-Za-z0-9_.])(?:/mnt|/cygdrive)?/[a-z]\Z|file://(?:localhost)?\Z|:///?\Z|/(?:var|export|usr"
+    rb"|System/Volumes/Data)\Z"
+)
+
+
+def find_home(flat: bytes, offset: int) -> list[Span]:
+    """Find the user's name in a home directory's path, of a person rather than of a service, and not in a route."""
+    match = None
+    for match in _HOME.finditer(flat, max(0, offset - 48), min(len(flat), offset + 72)):
+        if match.end() >= offset:
+            break
+    if match is None or match.end() < offset:
+        return []
+    group = 1 if match[1] is not None else 2
+    name, before = match[group], flat[max(0, match.start() - 24) : match.start()]
+    if name.lower() in _SERVICE_ACCOUNTS or is_replacement(name) or name.startswith((b"$", b"{", b"%", b"<", b".")):
+        return []
+    unix = match[0].startswith((b"/home/", b"/Users/"))
+    if unix and _ROUTE_BEFORE.search(before) and not _DRIVE_BEFORE.search(before):
+        return []
+    if not unix and match[0][1:2] != b":" and match[0].startswith((b"/", b"\x01/")):
+        return []
+    if group == 2 and unix and before and before[-1:] not in b"\"'=:\x01":
+        return []
+    return [(match.start(group), match.end(group), USER)]
+
+
+_UUID = re.compile(rb"(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])")
+
+
+def find_uuid(flat: bytes, offset: int) -> list[Span]:
+    """Find a UUID in its usual form (RFC 9562)."""
+    match = _UUID.search(flat, max(0, offset - 37), min(len(flat), offset + 1))
+    return [(match.start(), match.end(), UUID)] if match else []

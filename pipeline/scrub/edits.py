@@ -1,0 +1,137 @@
+"""Collects the replacements that one text needs, and splices them in once, from left to right."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+from pipeline.scrub.allow import Allowed
+from pipeline.scrub.jsontext import flatten
+from pipeline.scrub.kinds import EMAIL, PASSWORD
+from pipeline.scrub.members import Leaf
+from pipeline.scrub.replace import Replacer
+from pipeline.scrub.sections import Sections
+from pipeline.scrub.spots import Spot
+
+
+class Edit(NamedTuple):
+    """One replacement: bounds in the text, kind, and how it is written."""
+
+    start: int
+    stop: int
+    kind: str
+    quoted: bool = False
+    """The text replaces a JSON number and so needs quotes of its own."""
+    key_of: int = -1
+    """Where the key that the edit is in begins, or -1 outside keys."""
+    verbatim: bytes | None = None
+    """The text itself, where the replacement is a whole scrubbed document rather than a kind's name."""
+
+
+class Edits:
+    """The replacements in one text. Empty (false) when the text stays as it is."""
+
+    def __init__(self, text: bytes, replacer: Replacer, allowed: Allowed) -> None:
+        self._text = text
+        self._replacer = replacer
+        self._allowed = allowed
+        self._edits: list[Edit] = []
+        self._owners: dict[int, bytes | None] = {}
+        self._extra: list[tuple[int, Counter[str]]] = []
+        self._sections: Sections | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self._edits)
+
+    @property
+    def sections(self) -> Sections:
+        """The text's top-level members, found when first asked for."""
+        if self._sections is None:
+            self._sections = Sections(self._text)
+        return self._sections
+
+    def add(self, spot: Spot, start: int, stop: int, kind: str) -> bool:
+        """Replace a span of a spot's content, given by offsets in the spot; ``False`` if it is allowed to stay."""
+        if not self._allowed.empty and spot.flat[start:stop] in self._allowed:
+            return False
+        if kind == EMAIL and self._follows_password(spot.start + start):
+            return False
+        if spot.is_string:
+            key_of = spot.start if spot.is_key else -1
+            edit = Edit(spot.start + start, spot.start + stop, kind, key_of=key_of)
+        else:
+            edit = Edit(spot.start, spot.stop, kind, quoted=True)
+        self._owners[edit.start] = spot.owner
+        self._edits.append(edit)
+        return True
+
+    def _follows_password(self, start: int) -> bool:
+        """Whether an e-mail address would begin in a URL's password: ``scheme://user:password@host.example``."""
+        return any(edit.kind == PASSWORD and edit.start <= start <= edit.stop for edit in self._edits[-2:])
+
+    def add_leaf(self, leaf: Leaf) -> None:
+        """Replace a leaf of a sensitive value."""
+        if self._allowed.empty or flatten(self._text[leaf.start : leaf.stop]) not in self._allowed:
+            self._edits.append(Edit(leaf.start, leaf.stop, leaf.kind, quoted=not leaf.is_string))
+
+    def add_nested(self, spot: Spot, scrubbed: bytes, kinds: Counter[str]) -> None:
+        """Replace a string's whole content by the scrubbed document that it holds."""
+        self._owners[spot.start] = spot.owner
+        self._extra.append((spot.start, kinds))
+        self._edits.append(Edit(spot.start, spot.stop, "", verbatim=scrubbed))
+
+    def applied(self) -> bytes:
+        """Return the text with every replacement made."""
+        pieces: list[bytes] = []
+        done = 0
+        keys: dict[int, int] = {}
+        for edit in self._merged():
+            pieces.append(self._text[done : edit.start])
+            pieces.append(self._written(edit, keys))
+            done = edit.stop
+        pieces.append(self._text[done:])
+        return b"".join(pieces)
+
+    def _written(self, edit: Edit, keys: dict[int, int]) -> bytes:
+        if edit.verbatim is not None:
+            return edit.verbatim
+        new = self._replacer.text(edit.kind, flatten(self._text[edit.start : edit.stop]))
+        if edit.quoted:
+            return b'"' + new + b'"'
+        if edit.key_of >= 0 and edit.key_of not in keys:
+            keys[edit.key_of] = len(keys) + 1
+            if len(keys) > 1:  # two keys of one object must not become the same key
+                return new + b" #%d" % len(keys)
+        return new
+
+    def _merged(self) -> list[Edit]:
+        """Return the edits in order, those that overlap made one; the longer one gives its kind."""
+        merged: list[Edit] = []
+        for edit in sorted(self._edits, key=lambda edit: (edit.start, -edit.stop)):
+            last = merged[-1] if merged else None
+            if last is None or edit.start >= last.stop:
+                merged.append(edit)
+            elif edit.stop > last.stop:
+                longer = edit if edit.stop - edit.start > last.stop - last.start else last
+                merged[-1] = last._replace(stop=edit.stop, kind=longer.kind)
+        return merged
+
+    def kinds(self) -> Counter[str]:
+        """Return how many findings of each kind there are, nested documents included."""
+        counted = Counter(edit.kind for edit in self._merged() if edit.verbatim is None)
+        for _, inner in self._extra:
+            counted.update(inner)
+        return counted
+
+    def findings(self) -> dict[tuple[str, str], int]:
+        """Return how many findings of each kind there are in each field."""
+        counted: dict[tuple[str, str], int] = {}
+        for edit in self._merged():
+            if edit.verbatim is None:
+                place = (edit.kind, self.sections.field_at(edit.start, self._owners.get(edit.start)))
+                counted[place] = counted.get(place, 0) + 1
+        for start, inner in self._extra:
+            field = self.sections.field_at(start, self._owners.get(start))
+            for kind, count in inner.items():
+                counted[kind, field] = counted.get((kind, field), 0) + count
+        return counted

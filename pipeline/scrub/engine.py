@@ -1,0 +1,199 @@
+"""One pass over an event: the scan finds spots, exact checks decide there, replacements are spliced once.
+
+The scan (Hyperscan, block mode) reads the raw JSON bytes and reports where a candidate ends. For each report the
+enclosing JSON string is located by its quotes, brought into flat form (see :mod:`pipeline.scrub.jsontext`), and the
+candidate's exact check reads the window around the spot. Work outside found spots is only the scan's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import msgspec
+
+from pipeline.scrub import addresses, credentials, digits
+from pipeline.scrub.allow import Allowed
+from pipeline.scrub.edits import Edits
+from pipeline.scrub.jsontext import canonical, is_document
+from pipeline.scrub.keys import KeyNames
+from pipeline.scrub.kinds import PHONE, Span
+from pipeline.scrub.members import closing_quote, find_member
+from pipeline.scrub.places import asks_for_section, barred, barred_in_section
+from pipeline.scrub.policy import Policy
+from pipeline.scrub.replace import Replacer
+from pipeline.scrub.scan import Hit, Scan
+from pipeline.scrub.spots import Spot, SpotFinder
+from pipeline.scrub.textfields import find_option, find_spoken_password, find_text_field
+
+Finder = Callable[[bytes, int], list[Span]]
+FINDERS: dict[str, Finder] = {
+    "authorization": credentials.find_authorization,
+    "card": digits.find_card,
+    "email": credentials.find_email,
+    "home": credentials.find_home,
+    "iban": digits.find_iban,
+    "imei": digits.find_imei,
+    "international": digits.find_international_phone,
+    "ipv4": addresses.find_ipv4,
+    "ipv6": addresses.find_ipv6_or_mac,
+    "jwt": credentials.find_jwt,
+    "mac": addresses.find_mac,
+    "number": digits.find_card_or_imei,
+    "mobile": digits.find_bare_mobile,
+    "national": digits.find_national_phone,
+    "private_key": credentials.find_private_key,
+    "sql": find_spoken_password,
+    "ssn": digits.find_ssn,
+    "trunk": digits.find_trunk_phone,
+    "url": credentials.find_url_password,
+    "uuid": credentials.find_uuid,
+    "vendor": credentials.find_vendor_key,
+}
+"""The exact checks that need nothing but the string, by the name that candidates give them."""
+
+_SOURCE_KEYS = frozenset((b"context_line", b"pre_context", b"post_context"))
+_NESTING_LIMIT = 8
+_PHONE_KEY = re.compile(
+    rb"(?:phone|mobile|msisdn|whatsapp|telefon|(?:^|[_\-. ])(?:tel|fax|cell)(?:$|[_\-. ]))", re.IGNORECASE
+)
+_PHONE_VALUE = re.compile(rb"['\"]?\+?[0-9(][0-9 \-.()/\x01\x02+]{5,24}['\"]?")
+
+
+class Engine:
+    """A policy, compiled. Not safe for use by several threads at once (the scan has one scratch space)."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.kinds = policy.kinds
+        self.names = KeyNames(dict.fromkeys(policy.keys, "secret"))
+        self.allowed = Allowed(policy.allow)
+        self.replacer = Replacer(policy)
+        self.scan = Scan(policy)
+
+    def scrub(self, payload: bytes) -> tuple[bytes, dict[tuple[str, str], int]]:
+        """Return the scrubbed text (the same object when nothing was found) and the findings by kind and field."""
+        text = payload
+        hits = self.scan.hits(text)
+        if not hits:
+            return payload, {}
+        if any(number in self.scan.unicode for _, number in hits):
+            text = canonical(payload)
+            hits = self.scan.hits(text)
+        edits = Pass(self, text, 0).run(hits)
+        if not edits:
+            return payload, {}
+        return edits.applied(), edits.findings()
+
+
+class Pass:
+    """The visit of one text's hits, in order of their offsets."""
+
+    def __init__(self, engine: Engine, text: bytes, depth: int) -> None:
+        self._engine = engine
+        self._text = text
+        self._depth = depth
+        self._spots = SpotFinder(text)
+        self._edits = Edits(text, engine.replacer, engine.allowed)
+        self._covered = 0
+
+    def run(self, hits: list[Hit]) -> Edits:
+        """Visit the hits and return the edits that they call for."""
+        hits.sort()
+        unicode = self._engine.scan.unicode
+        for end, number in hits:
+            if end > self._covered and number not in unicode:
+                self._visit(end, self._engine.scan.finders[number])
+        return self._edits
+
+    def _visit(self, end: int, finder: str) -> None:
+        if finder == "field":
+            quote = closing_quote(self._text, end)
+            if quote >= 0:
+                self._member(quote, end)
+                return
+        spot = self._spots.at(end)
+        if spot is None:
+            return
+        if spot.is_string and not spot.examined:
+            spot.examined = True
+            if self._depth < _NESTING_LIMIT and self._nested(spot):
+                self._covered = spot.stop
+                return
+        self._add(spot, self._found(spot, spot.flat, end - spot.start, finder))
+
+    def _found(self, spot: Spot, flat: bytes, offset: int, finder: str) -> list[Span]:
+        check = FINDERS.get(finder)
+        if check is not None:
+            return check(flat, offset)
+        engine = self._engine
+        if finder == "field":
+            return find_text_field(flat, offset, engine.names, lambda: spot.owner in _SOURCE_KEYS)
+        if finder == "option":
+            return find_option(flat, offset, engine.names)
+        if finder == "named":
+            return self._named(spot, flat, offset)
+        if finder == "escaped":
+            return self._rescanned(spot)
+        return engine.scan.custom_spans(finder, flat, offset)
+
+    def _named(self, spot: Spot, flat: bytes, offset: int) -> list[Span]:
+        """Find a telephone number that its key or the words before it announce."""
+        if _PHONE_VALUE.fullmatch(flat) and 7 <= sum(0x30 <= byte <= 0x39 for byte in flat) <= 15:
+            return [(0, len(flat), PHONE)] if spot.owner is not None and _PHONE_KEY.search(spot.owner) else []
+        return digits.find_named_phone(flat, offset) if spot.is_string else []
+
+    def _rescanned(self, spot: Spot) -> list[Span]:
+        """Scan the flat form itself, where the raw one holds escapes of escapes."""
+        spans: list[Span] = []
+        flat = spot.flat
+        for offset, number in sorted(self._engine.scan.hits(flat)):
+            finder = self._engine.scan.finders[number]
+            if finder not in ("escaped", "unicode"):
+                spans += self._found(spot, flat, offset, finder)
+        return spans
+
+    def _member(self, quote: int, end: int) -> None:
+        self._spots.passed(end)
+        blanked = find_member(self._text, quote, end, self._engine.names)
+        if blanked is None:
+            return
+        kinds = self._engine.kinds
+        for leaf in blanked.leaves:
+            if leaf.kind in kinds:
+                self._edits.add_leaf(leaf)
+        if blanked.leaves and blanked.leaves[0].kind in kinds:
+            self._covered = max(self._covered, blanked.stop)
+            self._spots.passed(blanked.stop)
+
+    def _add(self, spot: Spot, spans: list[Span]) -> None:
+        for start, stop, kind in spans:
+            if kind not in self._engine.kinds or self._is_barred(spot, kind):
+                continue
+            if self._edits.add(spot, start, stop, kind):
+                self._covered = max(self._covered, spot.start + stop)
+
+    def _is_barred(self, spot: Spot, kind: str) -> bool:
+        owner = spot.owner
+        if barred(owner, kind):
+            return True
+        if self._depth or not asks_for_section(owner, kind):
+            return False
+        return barred_in_section(self._edits.sections.section_at(spot.start), owner, kind)
+
+    def _nested(self, spot: Spot) -> bool:
+        """Scrub a string that is itself a JSON document as one; whether it was one."""
+        raw = self._text[spot.start : spot.stop]
+        if not is_document(raw):
+            return False
+        try:
+            inner = msgspec.json.decode(b'"' + raw + b'"', type=str).encode()
+            msgspec.json.decode(inner, type=msgspec.Raw)
+        except (msgspec.DecodeError, UnicodeEncodeError):
+            return False
+        text = canonical(inner)
+        hits = self._engine.scan.hits(text)
+        edits = Pass(self._engine, text, self._depth + 1).run(hits) if hits else None
+        if edits:
+            scrubbed = msgspec.json.encode(edits.applied().decode())[1:-1]
+            self._edits.add_nested(spot, scrubbed, edits.kinds())
+        return True

@@ -1,0 +1,218 @@
+"""Where things are in the bytes of a JSON text, found locally, without parsing the whole of it.
+
+Everything here takes the text of one valid JSON document and an offset in it. The work done is proportional to the
+distance to the next quote or bracket, so that a clean event costs nothing and a found spot costs little.
+
+The *flat* form of a string is what its exact checks read: of the same length in bytes, byte for byte at the same
+offsets, with every escape replaced by fillers and the character it stands for (``\\n`` is ``0x01 0x0A``). A span
+found in the flat form can therefore be cut out of the original bytes. Neither filler can occur in valid JSON text.
+"""
+
+from __future__ import annotations
+
+import re
+
+FILL = b"\x01"
+"""Stands before a character that was escaped with a backslash in JSON."""
+
+PERCENT_FILL = b"\x02"
+"""Stands before a character that was percent-encoded."""
+
+STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_REST_OF_STRING = re.compile(rb'(?:[^"\\]|\\.)*+', re.DOTALL)
+_SPACE = re.compile(rb"[ \t\r\n]*+")
+_NUMBER = re.compile(rb"-?[0-9][0-9.eE+\-]*+")
+_OUTSIDE_ONLY = re.compile(rb"[ \t\r\n:,\[\]{}0-9+\-.eEtrufalsn]*+\Z")
+_LEAF = re.compile(rb'"((?:[^"\\]|\\.)*+)"([ \t\r\n]*+:)?|(-?[0-9][0-9.eE+\-]*+)|([\[{])|([\]}])', re.DOTALL)
+_ESCAPE = re.compile(
+    rb"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))", re.DOTALL
+)
+_INNER_UNICODE = re.compile(rb"[\x01\\]+u00([2-7][0-9a-fA-F])")
+_PERCENT = re.compile(rb"%([0-9a-fA-F]{2})")
+_BACKSLASH = 0x5C
+_SHORT_ESCAPES = {
+    0x08: b"\\b", 0x09: b"\\t", 0x0A: b"\\n", 0x0C: b"\\f", 0x0D: b"\\r", 0x22: b'\\"', 0x5C: b"\\\\",
+}  # fmt: skip
+_SIMPLE_ESCAPES = (
+    (b"\\n", b"\x01\n"),
+    (b"\\t", b"\x01\t"),
+    (b"\\r", b"\x01\r"),
+    (b"\\b", b"\x01\b"),
+    (b"\\f", b"\x01\f"),
+)
+
+
+def canonical(text: bytes) -> bytes:
+    """Return ``text`` with ``\\u`` and ``\\/`` escapes replaced by what they stand for, where JSON allows it.
+
+    Quotes, backslashes and control characters get their short escapes; other control characters and lone surrogates
+    stay as they are. The result is the same JSON value.
+    """
+    if b"\\u" not in text and b"\\\\" not in text:
+        return text.replace(b"\\/", b"/")
+    return _ESCAPE.sub(_plain, text)
+
+
+def _plain(match: re.Match[bytes]) -> bytes:
+    high, low, single, other = match.groups()
+    if other is not None:
+        return b"/" if other == b"/" else match[0]
+    if high is not None:
+        return chr(0x10000 + ((int(high, 16) - 0xD800) << 10) + (int(low, 16) - 0xDC00)).encode()
+    code = int(single, 16)
+    if code in _SHORT_ESCAPES:
+        return _SHORT_ESCAPES[code]
+    if code < 0x20 or 0xD800 <= code <= 0xDFFF:
+        return match[0]
+    return chr(code).encode()
+
+
+def flatten(raw: bytes) -> bytes:
+    """Return the flat form of a string's raw content: escapes and percent-encoding undone, same length."""
+    flat = raw
+    if b"\\" in flat:
+        flat = flat.replace(b"\\\\", b"\x01\x03")
+        if b"\\" in flat:
+            flat = flat.replace(b'\\"', b'\x01"')
+            for escape, plain in _SIMPLE_ESCAPES:
+                flat = flat.replace(escape, plain)
+        flat = flat.replace(b"\x03", b"\\")
+        if b"\\u00" in flat:
+            flat = _INNER_UNICODE.sub(_inner_unicode, flat)
+    for _ in range(3):
+        if b"%" not in flat:
+            break
+        decoded = _PERCENT.sub(_percent, flat)
+        if decoded == flat:
+            break
+        flat = decoded
+    return flat
+
+
+def is_document(raw: bytes) -> bool:
+    """Whether a string's raw content has the outward look of a JSON object, array or string."""
+    first, last = raw[:16].lstrip(b" \\nrt")[:1], raw[-16:].rstrip(b" \\nrt")[-1:]
+    return (
+        (first == b"{" and last == b"}") or (first == b"[" and last == b"]") or (first == last == b'"' and len(raw) > 4)
+    )
+
+
+def _inner_unicode(match: re.Match[bytes]) -> bytes:
+    return b"\x01" * (len(match[0]) - 1) + bytes((int(match[1], 16),))
+
+
+def _percent(match: re.Match[bytes]) -> bytes:
+    code = int(match[1], 16)
+    return match[0] if code < 0x09 else b"\x02\x02" + bytes((code,))
+
+
+def opening_quote(text: bytes, before: int) -> int:
+    """Return the offset of the last unescaped quote before ``before``, or -1."""
+    quote = text.rfind(b'"', 0, before)
+    while quote > 0 and text[quote - 1] == _BACKSLASH:
+        slashes = quote - 1
+        while text[slashes - 1] == _BACKSLASH:
+            slashes -= 1
+        if (quote - slashes) % 2 == 0:
+            break
+        quote = text.rfind(b'"', 0, slashes)
+    return quote
+
+
+def string_stop(text: bytes, start: int) -> int:
+    """Return the offset of the quote that closes the string whose content begins at ``start``."""
+    match = _REST_OF_STRING.match(text, start)
+    return match.end() if match else start
+
+
+def skip_space(text: bytes, offset: int) -> int:
+    """Return the first offset from ``offset`` on that is not JSON white space."""
+    if text[offset : offset + 1] not in (b" ", b"\n", b"\t", b"\r"):
+        return offset
+    match = _SPACE.match(text, offset)
+    return match.end() if match else offset
+
+
+def back_over_space(text: bytes, offset: int) -> int:
+    """Return the offset of the last byte before ``offset`` that is not JSON white space (0 at the start)."""
+    offset -= 1
+    while offset > 0 and text[offset] in b" \t\r\n":
+        offset -= 1
+    return offset
+
+
+def surely_inside(text: bytes, quote: int, offset: int) -> bool:
+    """Whether ``offset`` is inside the string that opens at ``quote``, judged from the bytes between them.
+
+    ``False`` means "cannot tell from here": ``quote`` may as well close a string, and ``offset`` be a number after it.
+    """
+    if text[quote + 1] not in b":,]} \t\r\n":
+        return True
+    return _OUTSIDE_ONLY.match(text, quote + 1, offset) is None
+
+
+def number_bounds(text: bytes, offset: int, low: int) -> tuple[int, int] | None:
+    """Return the bounds of the JSON number that the byte at ``offset`` is in, beginning at ``low`` or later."""
+    start = offset
+    while start > low and text[start - 1] in b"0123456789.eE+-":
+        start -= 1
+    match = _NUMBER.match(text, start)
+    return match.span() if match else None
+
+
+def key_before(text: bytes, offset: int) -> bytes | None:
+    """Return the raw key of the member whose value begins at ``offset``; ``None`` when it is no member's value."""
+    colon = back_over_space(text, offset)
+    if text[colon] != 0x3A:
+        return None
+    stop = back_over_space(text, colon)
+    if text[stop] != 0x22:
+        return None
+    return text[opening_quote(text, stop) + 1 : stop]
+
+
+def owner_of(text: bytes, offset: int, limit: int = 256) -> bytes | None:
+    """Return the key whose value, or whose flat array's element, begins at ``offset``; ``limit`` elements back."""
+    for _ in range(limit):
+        before = back_over_space(text, offset)
+        byte = text[before]
+        if byte == 0x3A:
+            return key_before(text, offset)
+        if byte == 0x5B:
+            return key_before(text, before)
+        if byte != 0x2C:
+            return None
+        stop = back_over_space(text, before)
+        if text[stop] == 0x22:
+            offset = opening_quote(text, stop)
+        elif text[stop] in b"]}":
+            return None
+        else:
+            offset = stop
+            while text[offset - 1] not in b",[:{ \t\r\n":
+                offset -= 1
+    return None
+
+
+def leaves(text: bytes, offset: int) -> tuple[list[tuple[int, int, bool]], int]:
+    """List the leaves of the JSON value that begins at ``offset``: (start, stop, is_string), and the value's end.
+
+    A string's bounds are those of its content; keys, booleans and nulls are not listed.
+    """
+    found: list[tuple[int, int, bool]] = []
+    depth = 0
+    while True:
+        match = _LEAF.search(text, offset)
+        if match is None:
+            return found, len(text)
+        kind, offset = match.lastindex, match.end()
+        if kind == 4:
+            depth += 1
+        elif kind == 5:
+            depth -= 1
+        elif kind == 3:
+            found.append((match.start(), offset, False))
+        elif match[2] is None:
+            found.append((match.start(1), match.end(1), True))
+        if depth <= 0:
+            return found, offset

@@ -1,0 +1,126 @@
+"""Sensitive keys of the JSON itself: whose value goes, whatever its type, and where that value is.
+
+The scan reports where a sensitive word stands just before a structural character. Four shapes put a value beside it:
+a member ``"password": …``, a pair ``["password", "x"]``, an argument list ``["--password", "x", …]`` and a named
+value ``{"name": "password", "value": "x"}``, in either order.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from pipeline.scrub.jsontext import back_over_space, key_before, leaves, opening_quote, skip_space
+from pipeline.scrub.keys import KeyNames
+from pipeline.scrub.textfields import is_blank
+
+_NAME_KEYS = frozenset(b"name key header field param parameter k variable attribute label id n".split())
+_VALUE_AFTER = re.compile(
+    rb'[ \t\r\n]*,(?:[ \t\r\n]*"(?!(?:value|val|v|content|data)")[^"\\]*+"[ \t\r\n]*:[ \t\r\n]*(?:"(?:[^"\\]'
+    rb'|\\.)*+"|[\w.+\-]++)[ \t\r\n]*,){0,4}'
+    rb'[ \t\r\n]*"(?:value|val|v|content|data)"[ \t\r\n]*:',
+    re.DOTALL,
+)
+_VALUE_BEFORE = re.compile(
+    rb'[ \t\r\n]*"(?:value|val|v|content|data)"[ \t\r\n]*:[ \t\r\n]*("(?:[^"\\]|\\.)*+"'
+    rb"|-?[0-9][0-9.eE+\-]*+)[ \t\r\n]*,[ \t\r\n]*\Z",
+    re.DOTALL,
+)
+_WORKING_DIRECTORY = re.compile(rb"['\"]?(?:/|[A-Za-z]:\\)[\w.\-/\\ ]*['\"]?")
+_VALUE_BEFORE_WINDOW = 4096
+_LONGEST_KEY = 64
+
+
+class Leaf(NamedTuple):
+    """A leaf to blank: its bounds (a string's content, or a number) and its kind."""
+
+    start: int
+    stop: int
+    kind: str
+    is_string: bool
+
+
+class Blanked(NamedTuple):
+    """The leaves of one sensitive value, and where the value ends."""
+
+    leaves: list[Leaf]
+    stop: int
+
+
+def closing_quote(text: bytes, end: int) -> int:
+    """Return the offset of the quote that closes a string just before the separator at ``end - 1``, or -1."""
+    quote = back_over_space(text, end - 1)
+    if text[quote] != 0x22:
+        return -1
+    slashes = quote
+    while text[slashes - 1] == 0x5C:
+        slashes -= 1
+    return quote if (quote - slashes) % 2 == 0 else -1
+
+
+def find_member(text: bytes, quote: int, end: int, names: KeyNames) -> Blanked | None:
+    """Return what a sensitive key announces; its string closes at ``quote`` and the separator is at ``end - 1``."""
+    start = opening_quote(text, quote) + 1
+    separator, before = text[end - 1], text[back_over_space(text, start - 1)]
+    if separator == 0x3A:
+        key = text[start:quote]
+        kind = names.kind_of(key)
+        return _value(text, skip_space(text, end), key, kind) if kind else None
+    if quote - start > _LONGEST_KEY:
+        return None
+    if before == 0x5B or text[start] == 0x2D:
+        return _beside(text, start, quote, end, names) if separator == 0x2C else None
+    if before == 0x3A and key_before(text, start - 1) in _NAME_KEYS:
+        key = text[start:quote]
+        kind = names.kind_of(key)
+        return _named_value(text, quote + 1, start - 1, key, kind) if kind else None
+    return None
+
+
+def _beside(text: bytes, start: int, quote: int, end: int, names: KeyNames) -> Blanked | None:
+    key = text[start:quote]
+    kind = names.kind_of(key)
+    return _next_element(text, end, key, kind, pair=not key.startswith(b"-")) if kind else None
+
+
+def _next_element(text: bytes, end: int, key: bytes, kind: str, *, pair: bool) -> Blanked | None:
+    at = skip_space(text, end)
+    if text[at] in b'"-0123456789' and pair:
+        _, stop = leaves(text, at)
+        if text[skip_space(text, stop)] != 0x5D:
+            return None
+    elif pair and text[at] not in b"[{":
+        return None
+    return _value(text, at, key, kind)
+
+
+def _named_value(text: bytes, after: int, opening: int, key: bytes, kind: str) -> Blanked | None:
+    following = _VALUE_AFTER.match(text, after)
+    if following is not None:
+        return _value(text, skip_space(text, following.end()), key, kind)
+    name = opening_quote(text, back_over_space(text, back_over_space(text, opening)))
+    low = max(0, name - _VALUE_BEFORE_WINDOW)
+    brace = text.rfind(b'{"v', low, name) if text.find(b'{"v', low, name) >= 0 else text.rfind(b"{", low, name)
+    preceding = _VALUE_BEFORE.match(text, brace + 1, name) if brace >= 0 else None
+    return _value(text, preceding.start(1), key, kind) if preceding else None
+
+
+def _value(text: bytes, at: int, key: bytes, kind: str) -> Blanked:
+    """List the leaves of the value at ``at`` that say something; booleans and nulls hold no secret and stay."""
+    if text[at] in b"tfn":
+        return Blanked([], at)
+    found, stop = leaves(text, at)
+    plural = key.lower().endswith(b"tokens")
+    blanked = []
+    for low, high, is_string in found:
+        if is_string and (is_blank(text[low:high]) or _is_working_directory(key, text[low:high])):
+            continue
+        if not is_string and plural:
+            continue
+        blanked.append(Leaf(low, high, kind, is_string))
+    return Blanked(blanked, stop)
+
+
+def _is_working_directory(key: bytes, value: bytes) -> bool:
+    """Whether this is the shell's ``PWD``, which is a path and no password."""
+    return key in (b"PWD", b"OLDPWD", b"pwd") and _WORKING_DIRECTORY.fullmatch(value) is not None

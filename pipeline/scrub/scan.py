@@ -1,0 +1,79 @@
+"""The scan: every candidate expression in one Hyperscan database, matched over raw bytes in one pass."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import hyperscan
+
+from pipeline.errors import Misconfigured
+from pipeline.scrub.candidates import CANDIDATES, UNICODE, Candidate
+from pipeline.scrub.kinds import Span
+from pipeline.scrub.policy import Policy
+
+Hit = tuple[int, int]
+"""What the scan reports: the offset just after the candidate, and the candidate's number."""
+
+_CUSTOM = "custom:"
+_CUSTOM_WINDOW = 512
+
+
+def _report(number: int, _start: int, end: int, _flags: int, hits: Any) -> None:
+    hits.append((end, number))
+
+
+class Scan:
+    """The compiled candidates of a policy. ``finders`` names the exact check of each, by the number in a hit."""
+
+    def __init__(self, policy: Policy) -> None:
+        candidates = [candidate for candidate in CANDIDATES if not policy.kinds.isdisjoint(candidate.kinds)]
+        self._custom: dict[str, tuple[str, re.Pattern[bytes]]] = {}
+        for pattern in policy.patterns:
+            finder = _CUSTOM + pattern.name
+            flags = re.IGNORECASE if pattern.caseless else 0
+            self._custom[finder] = (pattern.name, re.compile(pattern.regex.encode(), flags))
+            candidates.append(Candidate(finder, pattern.regex, (pattern.name,), caseless=pattern.caseless))
+        self.finders = [candidate.finder for candidate in candidates]
+        self.unicode = frozenset(n for n, candidate in enumerate(candidates) if candidate.finder == UNICODE)
+        self._database = compiled(candidates)
+
+    def hits(self, text: bytes) -> list[Hit]:
+        """Return where candidates end in ``text``, in the order the scan found them."""
+        found: list[Hit] = []
+        if self._database is not None:
+            self._database.scan(text, _report, context=found)
+        return found
+
+    def custom_spans(self, finder: str, flat: bytes, offset: int) -> list[Span]:
+        """Find what one of the policy's own patterns matches around the spot."""
+        name, pattern = self._custom[finder]
+        low, high = max(0, offset - _CUSTOM_WINDOW), min(len(flat), offset + _CUSTOM_WINDOW)
+        return [
+            (match.start(), match.end(), name)
+            for match in pattern.finditer(flat, low, high)
+            if match.start() < offset and match.end() > match.start()
+        ]
+
+
+def compiled(candidates: list[Candidate]) -> hyperscan.Database | None:
+    """Compile expressions into a database; ``None`` for none.
+
+    :raises Misconfigured: naming the expression that the engine does not understand.
+    """
+    if not candidates:
+        return None
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    try:
+        database.compile(
+            expressions=[candidate.expression.encode() for candidate in candidates],
+            ids=list(range(len(candidates))),
+            flags=[
+                (hyperscan.HS_FLAG_CASELESS if candidate.caseless else 0)
+                | (hyperscan.HS_FLAG_SINGLEMATCH if candidate.once else 0)
+                for candidate in candidates
+            ],
+        )
+    except hyperscan.error as error:
+        raise Misconfigured(f"scrub: the patterns do not compile: {error}") from error
+    return database

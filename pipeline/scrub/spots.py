@@ -1,0 +1,102 @@
+"""Finds the JSON string or number around an offset that the scan reported, each of them once."""
+
+from __future__ import annotations
+
+from pipeline.scrub.jsontext import (
+    STRING,
+    flatten,
+    number_bounds,
+    opening_quote,
+    owner_of,
+    skip_space,
+    string_stop,
+    surely_inside,
+)
+
+
+class Spot:
+    """One string (the bounds of its content) or one number of the text, and what is known of its place."""
+
+    __slots__ = ("_flat", "_owner", "_text", "examined", "is_string", "start", "stop")
+
+    def __init__(self, text: bytes, start: int, stop: int, *, is_string: bool) -> None:
+        self._text = text
+        self.start = start
+        self.stop = stop
+        self.is_string = is_string
+        self.examined = False
+        self._flat: bytes | None = None
+        self._owner: bytes | bool | None = False
+
+    @property
+    def flat(self) -> bytes:
+        """The content in flat form: escapes undone, the same length."""
+        if self._flat is None:
+            raw = self._text[self.start : self.stop]
+            self._flat = flatten(raw) if b"\\" in raw or b"%" in raw else raw
+        return self._flat
+
+    @property
+    def owner(self) -> bytes | None:
+        """The raw key whose value this is, directly or as an element of a flat array."""
+        if isinstance(self._owner, bool):
+            self._owner = owner_of(self._text, self.start - 1 if self.is_string else self.start)
+        return self._owner
+
+    @property
+    def is_key(self) -> bool:
+        """Whether this string is an object's key rather than a value."""
+        text = self._text
+        return self.is_string and text[skip_space(text, self.stop + 1)] == 0x3A
+
+
+class SpotFinder:
+    """Locates spots in one text; offsets must come in ascending order.
+
+    Remembers the last spot and how far the text is known to be outside strings, so that the work over all offsets
+    is proportional to the text's length.
+    """
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self._last: Spot | None = None
+        self._outside = 0
+
+    def at(self, end: int) -> Spot | None:
+        """Return the spot that holds the byte before ``end``; ``None`` if it is neither string nor number."""
+        last = self._last
+        if last is not None and last.start < end <= last.stop:
+            return last
+        text = self._text
+        quote = text.rfind(b'"', self._outside, end - 1)
+        if quote >= 0:
+            quote = opening_quote(text, end - 1)
+        if quote >= self._outside and self._opens(quote, end):
+            spot = Spot(text, quote + 1, string_stop(text, quote + 1), is_string=True)
+            self._outside = spot.stop + 1
+        else:
+            bounds = number_bounds(text, end - 1, self._outside)
+            if bounds is None or bounds[1] < end - 1:
+                return None
+            spot = Spot(text, *bounds, is_string=False)
+            self._outside = max(self._outside, spot.stop)
+        self._last = spot
+        return spot
+
+    def passed(self, offset: int) -> None:
+        """Say that ``offset`` is outside strings and that nothing before it is asked for any more."""
+        self._outside = max(self._outside, offset)
+
+    def _opens(self, quote: int, end: int) -> bool:
+        """Whether ``quote`` opens the string that ``end`` is in, rather than closing one before a number."""
+        text = self._text
+        if surely_inside(text, quote, end - 1):
+            return True
+        at = self._outside
+        while True:
+            match = STRING.search(text, at)
+            if match is None or match.start() > quote:
+                return False
+            if match.end() > quote:
+                return match.start() == quote
+            at = match.end()

@@ -1,0 +1,205 @@
+"""Secrets in text that are announced by their key: ``password=x``, ``Authorization: Bearer x``, ``'token': 'x'``.
+
+Reads the flat form of a string (see :mod:`pipeline.scrub.jsontext`) around a spot where the scan saw a sensitive word
+followed by a separator. The same code reads query strings, form bodies, header lines, connection strings, command
+lines, XML elements, and the JSON or Python literals that SDKs and programs put into strings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from pipeline.scrub.credentials import is_replacement
+from pipeline.scrub.keys import KeyNames
+from pipeline.scrub.kinds import COOKIE, PASSWORD, TOKEN, Span
+
+_KEY_BACKWARDS = re.compile(
+    rb"(?:[\x01\x02]*[:=,>])?[\s\x01\x02]{0,4}([\"']?)[\\\x01\x02]{0,16}(\]?)((?:[\w.\-\[ \x80-\xff]"
+    rb"|\x02+(?=[\w.\-\[ ]))+)"
+)
+_SPACED_KEY = re.compile(rb"[^ ]+(?: [^ ]+)?(?: [^ ]+)?\Z")
+_AFTER_SEPARATOR = re.compile(rb"[\s\x01\x02]{0,8}(?:[bBrRuUfF]{1,2}(?=[\"']))?")
+_OPENING = re.compile(rb"([\\\x01\x02]*)([\"'])")
+_CLOSING = {quote: re.compile(rb"([\\\x01\x02]*)" + quote) for quote in (b'"', b"'")}
+_HEADER_VALUE = re.compile(rb"[^\n\r\"']*+")
+_WORD_VALUE = re.compile(
+    rb"(?:[^\s&;,\"'<>()\[\]{}\\\x01\x02]|\x02+[^\s\"']|,(?![\s\x01]|$|[\w.\-]{1,40}[=:])|[(\[{](?=[^\s\"']))++[)\]}]*"
+)
+_ENCODED_VALUE = re.compile(rb"[^\s&;,\"'<>(){}\\\x01\x02%]++")
+_ELEMENT_VALUE = re.compile(rb"[^<]++(?=</)")
+_SCHEME = re.compile(
+    rb"(?:bearer|basic|digest|token|negotiate|apikey|aws4-hmac-sha256)(?:\x02\x02)?[\s+]{1,3}", re.IGNORECASE
+)
+_PLACEHOLDER = re.compile(
+    rb"(?:none|null|nil|undefined|true|false|yes|no|empty|missing|unset|nan|\*+|x+|\.\.\.|\?|%s|%\(\w+\)s|\$\d+"
+    rb"|:\w+|\{\w*\}|\{\{.*\}\}|\$\{?\w+\}?|<\w+>)",
+    re.IGNORECASE | re.DOTALL,
+)
+_PROSE = frozenset(
+    b"""
+    required is was are must should cannot can't could not invalid missing incorrect wrong too does doesn't
+    has had expected unexpected please for from the this that to of in on at and or a an error errors failed
+    failure check expired field may need needs at mismatch with when while because length minimum maximum
+    denied rejected revoked unauthorized forbidden unknown unsupported malformed verification validation
+    string str int bytes object optional default got
+    """.split()
+)
+_NOT_ANNOUNCED = re.compile(
+    rb"(?:unexpected|expected|syntax|next|lookahead|unrecognized|illegal)\s(?:\w+\s)?\Z", re.IGNORECASE
+)
+
+
+def find_text_field(flat: bytes, offset: int, names: KeyNames, is_source: Callable[[], bool]) -> list[Span]:
+    """Find the value of a sensitive key in text; ``offset`` is just after the separator the scan matched.
+
+    In lines of source code (``is_source``, asked only when it matters) only literals are values: ``token =
+    get_token()`` says nothing secret.
+    """
+    key = _key_before(flat, offset)
+    if key is None:
+        return []
+    name, quoted, key_start = key
+    kind = names.kind_of(name)
+    if kind is None:
+        return []
+    source = is_source()
+    separator = flat[offset - 1 : offset]
+    if separator == b",":
+        return _pair_value(flat, offset, key_start, kind) if quoted and not source else []
+    if separator == b">":
+        return _element_value(flat, offset, key_start, kind)
+    if kind == TOKEN and _NOT_ANNOUNCED.search(flat, max(0, key_start - 24), key_start):
+        return []
+    if separator not in (b":", b"="):
+        return []
+    return _value(flat, offset, name, kind, source=source, quoted=quoted)
+
+
+def _key_before(flat: bytes, offset: int) -> tuple[bytes, bool, int] | None:
+    """Return the key before a separator, whether it is quoted, and where it begins."""
+    low = max(0, offset - 96)
+    match = _KEY_BACKWARDS.match(flat[low:offset][::-1])
+    if match is None:
+        return None
+    raw = match[3][::-1]
+    quoted = bool(match[1])
+    if not quoted:
+        raw = raw.rstrip(b" ")
+        spaced = _SPACED_KEY.search(raw)
+        raw = spaced[0] if spaced else raw
+    start = offset - match.end() + len(match[3]) - len(raw) if quoted else flat.rfind(raw, low, offset)
+    return raw.replace(b"\x02", b"").strip(b" []"), quoted, start
+
+
+def _value(flat: bytes, offset: int, name: bytes, kind: str, *, source: bool, quoted: bool) -> list[Span]:
+    lead = _AFTER_SEPARATOR.match(flat, offset + (flat[offset : offset + 1] in (b"=", b">")))
+    at = lead.end() if lead else offset
+    opening = _OPENING.match(flat, at)
+    if opening is not None:
+        return _quoted_value(flat, opening, kind)
+    if source:
+        return []
+    lowered = name.lower()
+    if kind == COOKIE and flat[offset - 1] == 0x3A:
+        return _span(flat, _HEADER_VALUE.match(flat, at), kind)
+    if lowered.endswith((b"authorization", b"auth", b"x-api-key")):
+        scheme = _SCHEME.match(flat, at)
+        if scheme is not None:
+            if scheme[0][:6].lower() in (b"digest", b"aws4-h"):
+                return _span(flat, _HEADER_VALUE.match(flat, scheme.end()), kind)
+            at = scheme.end()
+    encoded = flat[offset - 3 : offset - 1] == b"\x02\x02"
+    match = (_ENCODED_VALUE if encoded else _WORD_VALUE).match(flat, at)
+    if match is None:
+        return []
+    word = match[0].rstrip(b".!?")
+    if flat[offset - 1] == 0x3A and not quoted and word.lower() in _PROSE:
+        return []
+    return _span(flat, match, kind)
+
+
+def _quoted_value(flat: bytes, opening: re.Match[bytes], kind: str) -> list[Span]:
+    """Return the content of a quoted value; the closing quote has no more backslashes before it than the opening."""
+    level = opening[1].count(b"\\")
+    start = opening.end()
+    for closing in _CLOSING[opening[2]].finditer(flat, start):
+        slashes = closing[1].count(b"\\")
+        if (level == 0 and slashes % 2 == 0) or (level > 0 and slashes <= level):
+            stop = (
+                closing.start() if level else closing.end() - 1 - len(closing[1]) + len(closing[1].rstrip(b"\x01\x02"))
+            )
+            return _checked(flat, start, stop, kind)
+    return _checked(flat, start, len(flat), kind)
+
+
+def _pair_value(flat: bytes, offset: int, key_start: int, kind: str) -> list[Span]:
+    """Return the second part of ``('password', 'x')`` or ``["password", "x"]``."""
+    before = flat[max(0, key_start - 18) : key_start].rstrip(b"\\\x01\x02\"'")
+    at = _AFTER_SEPARATOR.match(flat, offset)
+    opening = _OPENING.match(flat, at.end() if at else offset)
+    if opening is None or not before.endswith((b"(", b"[")):
+        return []
+    return _quoted_value(flat, opening, kind)
+
+
+def _element_value(flat: bytes, offset: int, key_start: int, kind: str) -> list[Span]:
+    """Return the text of an XML element ``<password>x</password>``."""
+    if flat[key_start - 1 : key_start] not in (b"<", b":"):
+        return []
+    return _span(flat, _ELEMENT_VALUE.match(flat, offset), kind)
+
+
+def _span(flat: bytes, match: re.Match[bytes] | None, kind: str) -> list[Span]:
+    return _checked(flat, match.start(), match.end(), kind) if match else []
+
+
+def _checked(flat: bytes, start: int, stop: int, kind: str) -> list[Span]:
+    """Return the span unless it is empty, a placeholder, or replaced already."""
+    if is_blank(flat[start:stop]):
+        return []
+    return [(start, stop, kind)]
+
+
+_OPTION = re.compile(rb"--?((?:\w[\w\-]{0,20})?[A-Za-z][\w\-]{0,32}) {1,2}(?=[^\s\-])")
+_USER_OPTION = re.compile(rb"(?:-u|--user) {1,2}[\"']?[^\s:\"'\x01]{1,64}:([^\s\"'\x01]+)")
+
+
+def find_option(flat: bytes, offset: int, names: KeyNames) -> list[Span]:
+    """Find the value of a command line option: ``--password x``, ``-u name:x``."""
+    low = max(0, offset - 64)
+    for match in _USER_OPTION.finditer(flat, low, min(len(flat), offset + 128)):
+        return _checked(flat, match.start(1), match.end(1), PASSWORD)
+    for match in _OPTION.finditer(flat, low, min(len(flat), offset + 1)):
+        kind = names.kind_of(match[1].replace(b"\x02", b""))
+        if kind is not None and match.end() < offset + 1:
+            return _value(flat, match.end(), b"", kind, source=False, quoted=True)
+    return []
+
+
+_SQL_PASSWORD = re.compile(
+    rb"(?:identified {1,2}by|passw(?:or)?d) {1,2}(?:(?:is|was) {1,2})?(?=[^\s:=])", re.IGNORECASE
+)
+
+
+def find_spoken_password(flat: bytes, offset: int) -> list[Span]:
+    """Find ``IDENTIFIED BY 'x'``, ``PASSWORD 'x'`` and ``password is x``, but not prose about passwords."""
+    match = _SQL_PASSWORD.search(flat, max(0, offset - 32), min(len(flat), offset + 2))
+    if match is None:
+        return []
+    opening = _OPENING.match(flat, match.end())
+    if opening is not None:
+        return _quoted_value(flat, opening, PASSWORD)
+    word = _WORD_VALUE.match(flat, match.end())
+    if word is None or not _SECRET_LOOKING.search(word[0].rstrip(b".!?:")):
+        return []
+    return _checked(flat, word.start(), word.end(), PASSWORD)
+
+
+_SECRET_LOOKING = re.compile(rb"[A-Za-z].*[0-9]|[0-9].*[A-Za-z]|[a-z][A-Z]|\w[!@#$%^&*]+\w?")
+
+
+def is_blank(value: bytes) -> bool:
+    """Whether a sensitive key's value says nothing: empty, a placeholder, or replaced already."""
+    plain = value.strip(b" \x01\x02\\\"'")
+    return not plain or _PLACEHOLDER.fullmatch(plain) is not None or is_replacement(plain)

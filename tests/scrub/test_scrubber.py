@@ -1,0 +1,47 @@
+"""The scrubber as the worker calls it: bytes in, bytes and counts out."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pipeline.errors import Refused
+from pipeline.scrub import Policy, Scrubber
+
+
+@pytest.fixture(scope="module")
+def scrubber() -> Scrubber:
+    return Scrubber(Policy())
+
+
+def test_clean_event_comes_back_as_the_same_object(scrubber: Scrubber) -> None:
+    payload = b'{"message":"order 17 not found","level":"error"}'
+    result = scrubber.scrub(payload)
+    assert result.payload is payload
+    assert result.findings == {}
+
+
+def test_findings_are_counted_by_kind_and_field(scrubber: Scrubber) -> None:
+    event = {
+        "exception": {"values": [{"type": "ValueError", "value": "no jane@example.com or joe@example.com"}]},
+        "request": {"headers": {"Authorization": "Bearer abc", "Accept": "text/html"}},
+        "user": {"id": "42", "ip_address": "203.0.113.7"},
+    }
+    result = scrubber.scrub(json.dumps(event).encode())
+    assert result.findings == {
+        ("email", "exception.value"): 2,
+        ("token", "request.headers"): 1,
+        ("ip", "user.ip_address"): 1,
+    }
+    scrubbed = json.loads(result.payload)
+    assert scrubbed["exception"]["values"][0]["value"] == "no [email] or [email]"
+    assert scrubbed["request"]["headers"] == {"Authorization": "[token]", "Accept": "text/html"}
+    assert scrubbed["user"] == {"id": "42", "ip_address": "[ip]"}
+
+
+def test_text_that_is_no_json_is_refused_without_its_content(scrubber: Scrubber) -> None:
+    with pytest.raises(Refused) as refused:
+        scrubber.scrub(b'{"a": 1, "user": {"ip_address": "203.0.113.7"')
+    assert "203" not in str(refused.value)
+    assert refused.value.stage == "scrub"
