@@ -10,6 +10,7 @@ import ctypes
 import os
 import threading
 import weakref
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -54,7 +55,7 @@ class Outbox:
         self._lock = threading.RLock()  # reentrant: a signal handler may capture while its thread holds it
         self._reachable = True
         self._fatal = False
-        self.delivered = 0
+        self._delivered: Counter[str] = Counter()
         self.last_error = ""
         self._producer: Producer | None = Producer(self._settings)
         forked = weakref.WeakMethod(self._forked)
@@ -89,6 +90,12 @@ class Outbox:
             producer.flush(KILL_SECONDS)
 
     @property
+    def delivered(self) -> dict[str, int]:
+        """The number of messages that Kafka has acknowledged, by topic, as of the last call."""
+        with self._lock:
+            return dict(self._delivered)
+
+    @property
     def pending(self) -> int:
         """The number of messages that were taken and not yet answered for."""
         producer = self._producer
@@ -110,10 +117,10 @@ class Outbox:
                 self._producer = Producer(self._settings)
             return self._producer
 
-    def _answered(self, losses: Losses, error: KafkaError | None, _: Message) -> None:
+    def _answered(self, losses: Losses, error: KafkaError | None, message: Message) -> None:
         if error is None:
             with self._lock:
-                self.delivered += 1
+                self._delivered[message.topic() or ""] += 1
             self._reachable = True
             return
         self._on_lost(losses, "network_error" if error.code() in TIMED_OUT else "send_error", error.str())
@@ -128,7 +135,7 @@ class Outbox:
     def _forked(self) -> None:
         """Run in the child of a fork: leave the parent's client alone and start without one."""
         self._lock = threading.RLock()  # another thread may have held the old one, and is not here to release it
-        self.delivered = 0
+        self._delivered.clear()
         if self._producer is not None:
             # librdkafka's threads are not in the child, and destroying the client waits for them: it must never be
             # destroyed here, not even when the interpreter ends, so it keeps one reference for good.

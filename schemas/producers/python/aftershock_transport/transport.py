@@ -167,8 +167,8 @@ class KafkaTransport(Transport):
             return dict(self._lost)
 
     @property
-    def delivered(self) -> int:
-        """The number of messages that Kafka has acknowledged, as far as it is known without waiting."""
+    def delivered(self) -> dict[str, int]:
+        """The number of messages that Kafka has acknowledged, by topic, as far as it is known without waiting."""
         self._outbox.serve()
         return self._outbox.delivered
 
