@@ -292,7 +292,8 @@ class _Reader:
 
     def _converted(self, value: object, kind: type[_T], path: Path_) -> _T:
         try:
-            return msgspec.convert(value, kind)
+            # By way of JSON, because parts of an event stay raw JSON.
+            return msgspec.json.decode(msgspec.json.encode(value), type=kind)
         except msgspec.ValidationError as error:
             raise self._wrong(path, f"the test's {kind.__name__.lower()} is not valid: {error}") from error
 

@@ -35,6 +35,7 @@ _GENERIC_TYPES = frozenset(
 _TYPE_NOISE = re.compile(
     r"^(?:Uncaught )|`\d+.*$|@anonymous.*$|\$\d+$|\$\$(?:EnhancerBy|Lambda).*$|0x[0-9a-f]+", re.DOTALL
 )
+_ERROR_CODE = re.compile(r"\b(?:E[A-Z]{3,14}|ERR_[A-Z_]+)\b(?=:| |$)")
 _TYPED_VALUE = re.compile(
     r"^(?:Uncaught (?:\(in promise\) )?)?(?P<type>[A-Z]\w*(?:Error|Exception|Warning|Fault)): (?P<rest>.*)", re.DOTALL
 )
@@ -76,6 +77,10 @@ def type_of(exception: ExceptionValue, platform: str) -> tuple[str, str]:
 def link(exception: ExceptionValue, seen: Sequence[Seen], frames: Sequence[Frame], platform: str) -> Link:
     """Read one exception of a chain."""
     type_, value = type_of(exception, platform)
+    if platform == "node" and type_ == "Error":
+        # What Python says with a type, Node says with a code: ENOENT, ECONNREFUSED, ERR_HTTP_HEADERS_SENT.
+        code = _ERROR_CODE.search(value[:200])
+        type_ = f"Error {code[0]}" if code else type_
     overflow = is_overflow(type_, value)
     stack = contribution(seen, frames, overflow) if seen else NOTHING
     return Link("StackOverflow" if overflow else type_, value, stack, exception.mechanism, overflow)
@@ -123,7 +128,7 @@ def _needs_message(link: Link, platform: str) -> bool:
     if platform == "go" and link.type.lstrip("*") in _GENERIC_TYPES:
         return True
     mechanism = link.mechanism
-    return platform == "javascript" and mechanism is not None and mechanism.synthetic is True
+    return platform in ("javascript", "node") and mechanism is not None and mechanism.synthetic is True
 
 
 def _arranged(links: Sequence[Link], sections: Sequence[list[str]]) -> list[str]:
@@ -187,12 +192,31 @@ def _with_members(at: int, sections: Sequence[list[str]], children: dict[int, li
 
 
 def _once(sections: Sequence[list[str]]) -> list[str]:
-    """Return the sections one after the other, each distinct one once: a retry fails the same way again."""
-    known: set[tuple[str, ...]] = set()
+    """Return the sections one after the other, everything once.
+
+    A retry fails the same way again, perhaps seen from a little further away; and whether a wrapping exception
+    repeats the frames of its cause depends on what happened to be on the stack.
+    """
+    sets = [set(section) for section in sections]
+    known: set[str] = set()
     components: list[str] = []
-    for section in sections:
-        key = tuple(section)
-        if key not in known:
-            known.add(key)
-            components.extend(section)
+    for at, section in enumerate(sections):
+        if _repeated(at, sections, sets):
+            continue
+        for component in section:
+            if component in known and component.startswith(("frame: ", "line: ")):
+                continue
+            components.append(component)
+        known.update(section)
     return components
+
+
+def _repeated(at: int, sections: Sequence[list[str]], sets: Sequence[set[str]]) -> bool:
+    """Whether another section of the same type says all that this one does; of two alike, the first stays."""
+    mine = sets[at]
+    return any(
+        other != at
+        and sections[other][:1] == sections[at][:1]
+        and (mine < sets[other] or (mine == sets[other] and other < at))
+        for other in range(len(sections))
+    )

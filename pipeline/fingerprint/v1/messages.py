@@ -36,7 +36,10 @@ _STATUS = (
 )
 _KEPT = rf"{_STATUS}|\b{_CODE_NOUN}:? (?:'[A-Za-z_][\w.$\-/]*'|\"[A-Za-z_][\w.$\-/]*\"|`[A-Za-z_][\w.$\-/]*`)"
 
-_URL = r"\b[a-zA-Z][a-zA-Z0-9+.\-]{1,20}://[^\s'\"<>)\]}|]+|\bdata:[a-z]+/[^\s'\"<>)]+|\bmailto:\S+|\barn:aws[^\s'\"]*|\bwww\.[^\s'\"<>)]+"
+_URL = (
+    r"\b[a-zA-Z][a-zA-Z0-9+.\-]{1,20}://(?:[^\s'\"<>)\[\]}|]|\[[\w:.%\-]*\])+|\bdata:[a-z]+/[^\s'\"<>)]+|\bmailto:\S+"
+    r"|\barn:aws[^\s'\"]*|\bwww\.[^\s'\"<>)]+"
+)
 _EMAIL = r"[\w.+%\-]+@[\w\-]+(?:\.[\w\-]+)+"
 _HOST = (
     r"(?<![\w.@/\-])(?:[a-zA-Z0-9_\-]+\.)+(?:com|net|org|io|dev|app|local|internal|localdomain|cloud|svc"
@@ -68,7 +71,10 @@ _FORMAT = (
     r"%(?:\(\w+\))?[\-+#0]*\d*(?:\.\d+)?[sdifrxXoeEgGcuvTqp@](?![a-z])"
     r"|\$\{[^{}]{0,80}\}|\{\{[^{}]{0,80}\}\}|\{\w*(?:[.!:\[][^{}]{0,40})?\}"
 )
-_ADDRESS = r"(?<![\w:.])(?=[0-9a-fA-F:]*\d)(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}(?:%\w+)?(?![\w:])"
+_ADDRESS = (
+    r"\[(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}\](?::\d+)?"
+    r"|(?<![\w:.])(?=[0-9a-fA-F:]*\d)(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}(?:%\w+)?(?![\w:])"
+)
 _ASSIGNED = r"(?<=[\w)]=)(?!=)[^\s,;&)\]}'\"]+"
 _WORD = (
     r"[\-+]?[$€£¥#]?(?<![\w\-])[\w.@$+~%\-]*?\d[\w.@$+~\-]*(?:\s?(?:%|°[CF]|(?:ns|[uµμ]s|ms|secs?|mins?"
@@ -82,6 +88,8 @@ _VARIABLES = re.compile(
 )
 _ROW = re.compile(r"\*(?:[^\S\n]*(?:[,;|/x:&+\-]|and|or|to|\.{2,3})?[^\S\n]*\*)+")
 _EMPTY = re.compile(r"[\[({<]\s*(?:\*?\s*|(?:\*\s*,\s*)+\.{3})[\])}>]")
+# What is glued to a variable belongs to it: `order-*`, `*.pdf`, `*T*`.
+_GLUED = re.compile(r"(?:\w[\w@/.\-]*)?\*(?:[\w@/\-]|\.(?=[\w*])|\*)*")
 _PLURAL = re.compile(r"(?<=\* )([a-z]{2,}?)(?:(?<=[sxz])es|(?<=[cs]h)es|s|\(s\))(?![\w(])")
 _SPACE = re.compile(r"\s+")
 _SQL_TAIL = re.compile(
@@ -125,7 +133,7 @@ def _of_json(text: str) -> str | None:
 
 def _normalise(text: str) -> str:
     text = _VARIABLES.sub(_replace, text)
-    text = _EMPTY.sub(VARIABLE, text)
+    text = _GLUED.sub(VARIABLE, _EMPTY.sub(VARIABLE, text))
     text = _ROW.sub(VARIABLE, text)
     text = _EMPTY.sub(VARIABLE, text)
     text = _PLURAL.sub(lambda found: found[1], text)

@@ -41,6 +41,8 @@ _DEPLOY_ROOT = re.compile(
     re.VERBOSE,
 )
 _RELEASES = re.compile(r"^(?:.*/)?(?:releases/[^/]+|current|release-[^/]+|shared/bundle)/")
+# Where an application's own layout begins, however deep the deployment has put it.
+_INSIDE = re.compile(r"(?<=/)(?:src|app|lib|dist|build)/")
 _BUNDLE_APP = re.compile(r"^.*?\.app/")
 
 
@@ -64,11 +66,11 @@ def normal_path(raw: str) -> str:
     if web or "?" in path:
         path = _QUERY.sub("", path)
     path = path.replace("\\", "/")
-    path = _DRIVE.sub("", path)
-    path = path.lstrip("/")
+    absolute = not web and (path.startswith("/") or _DRIVE.match(path) is not None)
+    path = _DRIVE.sub("", path).lstrip("/")
     while path.startswith(("./", "../")):
         path = path[path.index("/") + 1 :]
-    return _layout(path, web)
+    return _layout(path, absolute)
 
 
 def _bundler_path(path: str, raw: str) -> str:
@@ -82,11 +84,11 @@ def _bundler_path(path: str, raw: str) -> str:
     return path
 
 
-def _layout(path: str, web: bool) -> str:
-    if ".app/" in path and not web:
-        path = _BUNDLE_APP.sub("", path)
-    if not web:
-        path = _RELEASES.sub("", _DEPLOY_ROOT.sub("", path, count=1), count=1)
+def _layout(path: str, absolute: bool) -> str:
+    if absolute:
+        path = _RELEASES.sub("", _DEPLOY_ROOT.sub("", _BUNDLE_APP.sub("", path), count=1), count=1)
+        inside = _INSIDE.search(path)
+        path = path[inside.start() :] if inside else path
     path = _VERSION.sub("", path)
     path = _UUID.sub("*", path)
     path = _LEADING_SEGMENT.sub("*", path)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from schemas.event import Event
+from schemas.event import NOTHING, Event
 
 _SUFFIXES = ("-elem", "-attr")
 _LOCAL = frozenset(
@@ -84,13 +84,13 @@ def _directive(report: Mapping[str, Any]) -> str:
 
 def report_components(event: Event) -> tuple[str, list[str], str] | None:
     """Return rule, components and title of a browser's report; ``None`` for an event that is none."""
-    if event.csp is not None:
+    if event.csp != NOTHING:
         report = _body(event.csp)
         directive, blocked = _directive(report), _blocked(report)
         return "csp", [f"directive: {directive}", f"blocked: {blocked}"], f"Blocked '{directive}' from '{blocked}'"
     for kind in _HOST_KINDS:
         raw = getattr(event, kind)
-        if raw is not None:
+        if raw != NOTHING:
             host = _text(_body(raw).get("hostname")).lower() or "unknown"
             return kind, [f"report: {kind}", f"host: {host}"], f"{kind} failed for '{host}'"
     return None

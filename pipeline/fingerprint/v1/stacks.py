@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from pipeline.fingerprint.result import Decide, FrameAction
-from pipeline.fingerprint.v1.model import ANONYMOUS, APP, LIBRARY, RUNTIME, SHIM, Seen
+from pipeline.fingerprint.v1.model import ANONYMOUS, APP, INLINED, LIBRARY, RUNTIME, SHIM, Seen
 from pipeline.fingerprint.v1.platforms import platform_of
 from schemas.event import Frame
 
@@ -78,20 +78,21 @@ class FrameReader:
         place = platform.place(frame)
         own = platform.nearness(frame)
         action = self._decide(frame, platform.key) if self._decide is not None else None
-        anonymous = function is ANONYMOUS or function == ANONYMOUS or (function == SHIM and not raw)
+        anonymous = function == ANONYMOUS or not function
+        shim, inlined = function == SHIM, function == INLINED
+        shown = raw if shim or inlined else function or ANONYMOUS
         if anonymous and platform.key == "javascript" and not _SCRIPT.search(place):
             place = "<page>"
         return Seen(
-            label=f"frame: {place} in {function or raw or ANONYMOUS}"
-            if place
-            else f"frame: {function or raw or ANONYMOUS}",
+            label=f"frame: {place} in {shown}" if place else f"frame: {shown}",
             place=place,
-            function=function or raw or ANONYMOUS,
+            function=shown,
             tier=_tier(frame.in_app, own, platform.trusts_in_app, action),
             own=own,
             platform=platform,
             anonymous=anonymous,
-            shim=function == SHIM and not anonymous,
+            shim=shim,
+            inlined=inlined,
             detached=platform.key == "javascript" and _ASYNC.match(raw) is not None,
             ignored=action is not None and action.ignore,
             cut=action.cut if action is not None else None,
@@ -134,7 +135,7 @@ def contribution(seen: Sequence[Seen], frames: Sequence[Frame], overflow: bool =
         return NOTHING
     tier = tiers[chosen[-1]]
     blamed = chosen[-1]
-    named = [at for at in chosen if not seen[at].shim] or chosen[-1:]
+    named = _named(seen, chosen)
     labels = []
     weak_labels = 0
     for at in named[-_DEEPEST:]:
@@ -148,7 +149,7 @@ def contribution(seen: Sequence[Seen], frames: Sequence[Frame], overflow: bool =
                 weak_labels += 1
         labels.append(label)
     weak = tier == RUNTIME or weak_labels == len(labels)
-    labels = _loop(labels) if overflow else without_loops(labels)
+    labels = _loop(labels) if overflow else without_loops(labels, seen[blamed].platform.cuts_stacks)
     if tier == APP and not overflow and seen[blamed].platform.reads_source and not seen[named[-1]].anonymous:
         line = source_line(frames[blamed])
         if line:
@@ -179,29 +180,36 @@ def _chosen(seen: Sequence[Seen], tiers: Sequence[int]) -> list[int]:
     return chosen
 
 
-def without_loops(labels: list[str]) -> list[str]:
+def _named(seen: Sequence[Seen], chosen: list[int]) -> list[int]:
+    """Return the positions of the frames that stand for something: the failing one, and all that only it called."""
+    own = [at for at in chosen if not seen[at].inlined] or chosen[-1:]
+    return [at for at in own[:-1] if not seen[at].shim] + own[-1:]
+
+
+def without_loops(labels: list[str], cut: bool) -> list[str]:
     """Return the path through the calls with every detour that came back removed.
 
     A tree walked three levels deep and one walked thirty levels deep give the same path. Anonymous functions of one
-    file may be different ones, so only their immediate repetition counts as recursion.
+    file may be different ones, so only their immediate repetition counts as recursion. Where the runtime has ``cut``
+    the stack, the recursion's callers are seen only as long as it is shallow, so they do not count.
     """
     if len(set(labels)) == len(labels):
         return labels
     path: list[str] = []
     position: dict[str, int] = {}
+    first = len(labels)
     for label in labels:
         at = position.get(label)
-        if at is None:
+        if at is None or (at != len(path) - 1 and label.endswith(ANONYMOUS)):
             position[label] = len(path)
             path.append(label)
-        elif not label.endswith(ANONYMOUS) or at == len(path) - 1:
-            for dropped in path[at + 1 :]:
-                position.pop(dropped, None)
-            del path[at + 1 :]
-        else:
-            position[label] = len(path)
-            path.append(label)
-    return path
+            continue
+        for dropped in path[at + 1 :]:
+            position.pop(dropped, None)
+        del path[at + 1 :]
+        if not label.endswith(ANONYMOUS):
+            first = min(first, at)
+    return path[first:] if cut and first < len(path) else path
 
 
 def _loop(labels: list[str]) -> list[str]:

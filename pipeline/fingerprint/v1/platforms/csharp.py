@@ -12,7 +12,7 @@ _STATE_MACHINE = re.compile(r"[.+]?<(?P<name>[^<>|]+)>d(?:__\d+)?(?:`\d+)?")
 _LAMBDA = re.compile(r"<(?P<name>[^<>]*)>b__[\d_|]+(?:\.MoveNext)?")
 _LOCAL = re.compile(r"<(?P<outer>[^<>]*)>g__(?P<name>\w+)\|[\d_]+")
 _CLOSURE_CLASS = re.compile(r"[.+]?<>c(?:__DisplayClass\d+_\d+)?(?:`\d+)?(?=$|[.+])|[.+]?<>c__\w+")
-_ARITY = re.compile(r"`\d+(?:\[[^\]]*\])?|\[\[.*?\]\]|\[T[\w, ]*\]")
+_ARITY = re.compile(r"`\d+(?:\[\[.*?\]\]|\[[^\]\[]*\])?|\[T[\w, ]*\]")
 _PARAMETERS = re.compile(r"\(.*\)$", re.DOTALL)
 _BACKTICK = re.compile(r"\{[^{}]*\}$")
 

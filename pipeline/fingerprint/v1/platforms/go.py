@@ -32,10 +32,8 @@ _SHARED_HOST = re.compile(
 )
 
 
-def _name(function: str, frame: Frame) -> str:
+def _name(function: str, _frame: Frame) -> str:
     function = _TYPE_ARGUMENTS.sub("", function)
-    if frame.module and function.startswith(frame.module + "."):
-        function = function[len(frame.module) + 1 :]
     function = _split(function)[1]
     function = function.replace("(*", "").replace(")", "").replace("(", "")
     if "glob." in function and function.startswith("glob."):
@@ -71,13 +69,14 @@ def _nearness(frame: Frame) -> int:
         return RUNTIME
     if _INSTALLED.search(path) or "/vendor/" in package or package.startswith("vendor/"):
         return LIBRARY
-    if _STANDARD_PATH.search(path) or (_STANDARD.match(package) and not path.startswith("/")):
-        return RUNTIME
-    if _STANDARD.match(package) and "." not in package.partition("/")[0] and path.startswith(package + "/"):
-        return RUNTIME
-    if package.startswith("runtime"):
+    if _STANDARD.match(package) and (package == "runtime" or _is_standard_path(path, package)):
         return RUNTIME
     return LIBRARY if _SHARED_HOST.match(package) else APP
+
+
+def _is_standard_path(path: str, package: str) -> bool:
+    """Whether a file lies where the standard library keeps that package, under any root or none (``-trimpath``)."""
+    return not path.startswith("/") or f"/src/{package}/" in path or _STANDARD_PATH.search(path) is not None
 
 
 PLATFORM = Platform("go", _name, _place, _nearness, trusts_in_app=False)

@@ -20,7 +20,7 @@ _NAMELESS = frozenset(
 _SHIMS = frozenset(
     {
         "sentryWrapped", "wrapped", "asyncGeneratorStep", "_next", "_throw", "tryCatch", "__awaiter", "fulfilled",
-        "rejected", "step", "invoke", "maybeInvokeDelegate", "_asyncToGenerator", "_callee$", "__webpack_require__",
+        "rejected", "step", "invoke", "maybeInvokeDelegate", "_asyncToGenerator", "__webpack_require__",
         "__require", "__tryCatch", "tryCatcher", "regeneratorRuntime.mark", "zoneAwareCallback", "adopt",
     }
 )  # fmt: skip
@@ -32,15 +32,17 @@ _PREFIX = re.compile(
 # `foo/<`, `foo/bar<`: Firefox's names for a function without one, by the place where it was made.
 _INFERRED = re.compile(r"[<\]]$|/<$")
 _WEBPACK_ID = re.compile(r"^(?:\.?/.*\.[jt]sx?|\d{2,}|[\w+/]{4,6}|__webpack_modules__.*)$")
-_BABEL = re.compile(r"^_callee\d*\$?$|^_?callee\d*\$|\$$")
+_BABEL = re.compile(r"^_?callee\d*\$?(?:_\d+)?$")
 _COUNTER = re.compile(r"^_+(?=[A-Za-z])|(?<=[A-Za-z])\$?\d+$|_anon_\d+_?$")
 
+_SCRIPT = re.compile(r"\.(?:[cm]?[jt]sx?|vue|svelte|jsbundle|bundle|wasm|coffee|astro)$")
+_DIGIT = re.compile(r"\d")
 _ENGINE = re.compile(
     r"^(?:<anonymous>|\[native code\]|native|native code|node:.*|internal/.*|internal|evalmachine\.<anonymous>"
     r"|\[object Object\]|async_hooks\.js|events\.js|net\.js|fs\.js|_?stream_?[\w/]*\.js|timers\.js|_http_\w+\.js"
     r"|module\.js|dns\.js|vm\.js|util\.js|assert\.js|buffer\.js|child_process\.js|zlib\.js|tls\.js|_tls_\w+\.js"
     r"|url\.js|bootstrap_node\.js|next_tick\.js|undefined|-e|electron/js2c/.*|bun:.*|deno:.*|ext:.*"
-    r"|InternalBytecode\.js)$"
+    r"|index \d+|InternalBytecode\.js)$"
 )
 _EXTENSION = re.compile(
     r"^(?:chrome|moz|ms-browser|safari|safari-web|opera|webkit-masked|chrome-untrusted)-?(?:extension)?://(?!localhost)|^resource://|^chrome://|^webkit-masked-url:"
@@ -80,9 +82,15 @@ def _name(function: str, _frame: Frame) -> str:
         return SHIM
     if bare is not ANONYMOUS:
         if _BABEL.match(bare):
-            return SHIM
+            return ANONYMOUS
+        bare = bare.rstrip("$") or bare
         bare = _COUNTER.sub("", bare) or bare
     return bare
+
+
+def _node_name(function: str, frame: Frame) -> str:
+    # The body of a CommonJS module: whether it is still on the stack depends on what was awaited before.
+    return SHIM if function == "Object.<anonymous>" else _name(function, frame)
 
 
 def _browser_name(function: str, frame: Frame) -> str:
@@ -98,7 +106,11 @@ def _place(frame: Frame) -> str:
     path = frame.filename or frame.abs_path or ""
     if path.startswith("node:"):
         return path
-    return normal_path(path)
+    place = normal_path(path)
+    if "://" in path and not _SCRIPT.search(place):
+        # An inline script: the page's own address, of which records and sessions are no part.
+        place = "/".join("*" if _DIGIT.search(part) else part for part in place.split("/"))
+    return place
 
 
 def _hashed(module: str) -> bool:
@@ -119,5 +131,7 @@ def _nearness(frame: Frame) -> int:
     return APP
 
 
-BROWSER = Platform("javascript", _browser_name, _place, _nearness, trusts_in_app=False, reads_source=False)
-NODE = Platform("node", _name, _place, _nearness)
+BROWSER = Platform(
+    "javascript", _browser_name, _place, _nearness, trusts_in_app=False, reads_source=False, cuts_stacks=True
+)
+NODE = Platform("node", _node_name, _place, _nearness, cuts_stacks=True)

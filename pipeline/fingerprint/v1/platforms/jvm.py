@@ -46,6 +46,12 @@ _GENERATED = re.compile(
     r"Generated(?:Method|Constructor|Serialization\w*)Accessor\d*|\$Proxy\d+$|^com\.sun\.proxy\.|^jdk\.proxy\d*\.|LambdaForm|FastClass|\.proxy\$"
 )
 
+# Classes made at run time, whose methods only call the same method of the class they stand for.
+_DELEGATING = re.compile(
+    rf"{_GENERATED.pattern}|\$\$(?:EnhancerBy|FastClassBy|SpringCGLIB|_javassist|_Weld)|\$(?:ByteBuddy|MockitoMock|"
+    r"HibernateProxy)\$|_\$\$_|_Subclass$|_ClientProxy$"
+)
+
 
 def normal_class(raw: str) -> str:
     """Return a class's name as its author wrote it, without proxies, lambdas and numbered inner classes."""
@@ -53,7 +59,7 @@ def normal_class(raw: str) -> str:
 
 
 def _name(function: str, frame: Frame) -> str:
-    if _ACCESS.match(function) or (frame.module and _GENERATED.search(frame.module)):
+    if _ACCESS.match(function) or (frame.module and _DELEGATING.search(frame.module)):
         return SHIM
     for pattern in (_LAMBDA, _CGLIB):
         found = pattern.match(function)

@@ -8,8 +8,8 @@ from pipeline.fingerprint.v1.model import ANONYMOUS, APP, LIBRARY, RUNTIME, Plat
 from pipeline.fingerprint.v1.paths import normal_path
 from schemas.event import Frame
 
-# 8.4 writes `{closure:App\Orders::find():42}`, earlier versions `App\Orders::{closure}` or `{closure}`.
-_CLOSURE = re.compile(r"\{closure:(?P<owner>.*?)(?:\(\))?:\d+\}")
+# 8.4 writes `{closure:App\\Orders::find():42}`, earlier versions `App\\{closure}`, both perhaps after the class.
+_CLOSURE = re.compile(r"(?:\w+\\)*\{closure(?:[^{}]|\{[^{}]*\})*\}$")
 _ANONYMOUS_CLASS = re.compile(r"@anonymous.*?(?=::|->|$)", re.DOTALL)
 _COMPILED = re.compile(r"(?:^|/)(?:storage/framework/views|var/cache/[^/]+/twig|templates_c|cache/twig)/.*$")
 _TWIG = re.compile(r"__TwigTemplate_[0-9a-f]{8,}(?:___\d+)?")
@@ -23,23 +23,15 @@ _LIBRARY_CLASS = re.compile(
 
 def _name(function: str, _frame: Frame) -> str:
     function = _TWIG.sub("__TwigTemplate", _PROXY.sub("", function))
-    function = _CLOSURE.sub(lambda found: _owner(found["owner"]) + "{closure}", function)
+    function = _CLOSURE.sub("{closure}", function)
     function = _ANONYMOUS_CLASS.sub("@anonymous", function)
     return ANONYMOUS if function == "{closure}" else function.replace("->", "::").lstrip("\\")
-
-
-def _owner(owner: str) -> str:
-    if "/" in owner or owner.endswith(".php"):
-        return ""
-    if "::" in owner:
-        return owner.rpartition("::")[0] + "::"
-    return owner.rpartition("\\")[0] + "\\" if "\\" in owner else ""
 
 
 def _place(frame: Frame) -> str:
     function = frame.function or ""
     # A qualified name already says where the function lives, whatever directory it was deployed to.
-    if "\\" in function and not function.startswith("{closure") and "@anonymous" not in function:
+    if "\\" in _CLOSURE.sub("", function) and "@anonymous" not in function:
         return ""
     path = normal_path(frame.filename or frame.abs_path or "")
     return _COMPILED.sub("<template>", path)

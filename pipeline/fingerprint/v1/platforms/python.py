@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pipeline.fingerprint.v1.model import ANONYMOUS, APP, LIBRARY, RUNTIME, SHIM, Platform
+from pipeline.fingerprint.v1.model import ANONYMOUS, APP, INLINED, LIBRARY, RUNTIME, SHIM, Platform
 from pipeline.fingerprint.v1.paths import normal_path
 from schemas.event import Frame
 
@@ -59,7 +59,7 @@ def _name(function: str, _frame: Frame) -> str:
     if ".<locals>." in function or ("." in function and not function.startswith("<")):
         function = function.rpartition(".")[2]
     if function in _INLINED:
-        return SHIM
+        return INLINED
     if function == "<lambda>":
         return ANONYMOUS
     if function in _DECORATOR:
