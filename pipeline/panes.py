@@ -18,7 +18,7 @@ _TOLERANCE = 1e-6
 
 
 class Reached(NamedTuple):
-    """The windows that reach a threshold: the end of the first, the end of the last and the count in that one."""
+    """A run of windows that reach a threshold: the end of the first, the end of the last and the count in that one."""
 
     first: int
     last: int
@@ -79,25 +79,32 @@ class Window:
         return self.between(start, float("inf"))
 
     def reached(self, rule: Rule, after: float) -> Reached | None:
-        """Return which windows that end later than ``after`` reach the rule's threshold; ``None`` when none does.
+        """Return the last unbroken run of windows that reach the rule's threshold; ``None`` when none does.
 
-        Only windows that end with a pane that counted something are looked at: no other holds more than they do.
+        Only windows that end later than ``after`` are looked at, and of these only the ones that end before or after
+        a pane that counted something: the others hold no more than the one, and no less than the other.
         """
         if not enough(sum(self.panes.values()), rule.threshold):
             return None
         starts = sorted(self.panes)
-        found: Reached | None = None
+        run: Reached | None = None
+        unbroken = False
         total: Count = 0
         oldest = 0
         for start in starts:
+            while starts[oldest] < start - rule.window_s:
+                total -= self.panes[starts[oldest]]
+                oldest += 1
+            unbroken = unbroken and enough(total, rule.threshold)
             total += self.panes[start]
             end = start + rule.hop_s
             while starts[oldest] < end - rule.window_s:
                 total -= self.panes[starts[oldest]]
                 oldest += 1
             if end > after and enough(total, rule.threshold):
-                found = Reached(found.first if found else end, end, total)
-        return found
+                run = Reached(run.first if run and unbroken else end, end, total)
+                unbroken = True
+        return run
 
     def is_over(self, rule: Rule, now: float, lateness_s: float) -> bool:
         """Return whether nothing that may still arrive can make these panes matter."""

@@ -27,12 +27,14 @@ class Episode(Struct, array_like=True, gc=False):
     """A time during which a group's count is at or above its rule's threshold.
 
     * ``started``: end of the first window that reached the threshold; names the episode. Epoch seconds.
+    * ``last``: end of the last window that was seen to reach it while the episode was silent. Epoch seconds.
     * ``status``: ``silent`` while only windows of the past have reached it, ``firing`` once that was said,
       ``resolved`` when it has been decided to be over and that is still to be said.
     * ``resolved_at``: when that was decided, epoch seconds; 0 before.
     """
 
     started: int
+    last: int
     status: Literal["silent", "firing", "resolved"]
     subject: Subject
     window_s: int

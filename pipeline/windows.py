@@ -260,15 +260,13 @@ class Windows:
             if window.reached(rule, after=episode.resolved_at) is not None:
                 episode.status, episode.resolved_at = "firing", 0.0
             return []
-        newest = max(window.panes) + rule.hop_s
-        if episode is not None and not enough(window.since(newest - rule.window_s), rule.threshold):
-            episode = None
         reached = window.reached(rule, after=window.quiet_until)
         if reached is None:
             self._set_episode(rule.name, group, window, None)
             return []
-        if episode is None:
-            episode = Episode(reached.first, "silent", _subject(rule, partial), rule.window_s)
+        if episode is None or reached.first > episode.last:
+            episode = Episode(reached.first, reached.last, "silent", _subject(rule, partial), rule.window_s)
+        episode.last = reached.last
         self._set_episode(rule.name, group, window, episode)
         if reached.last < now - self._lateness_s:
             return []

@@ -55,6 +55,17 @@ def test_events_of_an_issue_in_one_pane_become_one_count() -> None:
     }
 
 
+@pytest.mark.parametrize("milliseconds", [(1, 5, 2, 9), (9, 2, 5, 1), (5, 9, 1, 2), (2, 1, 9, 5)])
+def test_the_first_and_the_last_time_are_those_of_all_events_of_a_group(milliseconds: tuple[int, ...]) -> None:
+    rules = rules_of(NEW, burst("timeouts", by="all", match={"message": "*timeout*"}))
+    releases = ("a", "a", "b", "b")
+    groups = groups_of(
+        rules,
+        *(Occurrence(timestamp_ms=time, release=release) for time, release in zip(milliseconds, releases, strict=True)),
+    )
+    assert [(group.first_timestamp_ms, group.last_timestamp_ms) for group in groups.values()] == [(1, 9), (1, 9)]
+
+
 def test_an_issue_is_counted_by_environment() -> None:
     groups = groups_of(rules_of(NEW), Occurrence(), Occurrence(environment="staging"), Occurrence(fingerprint=BB))
     assert [key[2:] for key in groups] == [("production", AA), ("staging", AA), ("production", BB)]

@@ -183,6 +183,8 @@ def test_a_definition_changes_with_what_is_counted_and_with_nothing_else() -> No
         ("", "x", False),
         ("eu-?", "eu-1", True),
         ("eu-?", "eu-12", False),
+        ("a?b*", "a\nb\nc", True),
+        ("*ab*b", "ab", False),
         ("eu-?*9", "eu-123459", True),
         ("?*?", "a", False),
         ("?*?", "ab", True),
