@@ -55,17 +55,19 @@ def decode(raw: bytes | None) -> Decoded:
     payload, mended = _text(raw)
     try:
         return Decoded(_DECODER.decode(payload), payload, mended)
-    except msgspec.ValidationError as error:
-        if "out of range" in str(error):
-            payload, mended = _strict_json(payload, error), (*mended, "not-a-number")
-        event, fields = _decode_mended(payload)
-        return Decoded(event, payload, (*mended, *fields))
-    except msgspec.DecodeError as error:
-        payload = _strict_json(payload, error)
     except RecursionError:
         raise _too_deep() from None
+    except msgspec.DecodeError:
+        # A field of the wrong type is noticed before what may be wrong with the JSON behind it.
+        pass
+    try:
+        msgspec.json.decode(payload)
+    except RecursionError:
+        raise _too_deep() from None
+    except msgspec.DecodeError as error:
+        payload, mended = _strict_json(payload, error), (*mended, "not-a-number")
     event, fields = _decode_mended(payload)
-    return Decoded(event, payload, (*mended, "not-a-number", *fields))
+    return Decoded(event, payload, (*mended, *fields))
 
 
 def decode_again(payload: bytes) -> Event:

@@ -102,15 +102,19 @@ class Processor:
 
     def process(self, batch: Batch) -> Outcome:
         """Return what has become of each record; never raises for anything that is in them."""
+        return self.follow(batch)[0]
+
+    def follow(self, batch: Batch) -> tuple[Outcome, list[Item]]:
+        """Do the same, and return the records that were stored too, as the last stage saw them."""
         outcome = Outcome(rows={ERRORS_TABLE: [], SPANS_TABLE: []})
         items = self._stage("decode", self._decode, ((None, record) for record in batch.records), outcome)
         if self._filter.active:
             items = self._drop(items, outcome)
         items = self._stage("scrub", self._scrub, ((item, item.record) for item in items), outcome)
         items = self._stage("fingerprint", self._group, ((item, item.record) for item in items), outcome)
-        self._stage("rows", lambda item, _record: self._add_rows(item, outcome), _pairs(items), outcome)
+        items = self._stage("rows", lambda item, _record: self._add_rows(item, outcome), _pairs(items), outcome)
         self._count(items, batch, outcome)
-        return outcome
+        return outcome, items
 
     def _stage(
         self,
