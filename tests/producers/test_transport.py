@@ -62,6 +62,19 @@ def test_a_transaction_arrives_on_spans_under_its_trace_id(kafka: str, prefix: s
     assert [span["op"] for span in message.value["spans"]] == ["db", "http.client"]
 
 
+def test_streamed_spans_arrive_one_message_each_under_their_trace_id(kafka: str, prefix: str, read: Read) -> None:
+    transport = KafkaTransport(kafka, project="shop", topic_prefix=prefix)
+    sentry_sdk.init(transport=transport, traces_sample_rate=1, _experiments={"trace_lifecycle": "stream"})
+    with sentry_sdk.traces.start_span(name="import"), sentry_sdk.traces.start_span(name="parse"):
+        pass
+    sentry_sdk.flush(timeout=20)
+
+    received = read("spans", 2)
+
+    assert sorted(message.value["name"] for message in received) == ["import", "parse"]
+    assert {message.key for message in received} == {message.value["trace_id"] for message in received}
+
+
 def test_an_exception_arrives_as_the_sdk_built_it(kafka: str, prefix: str, read: Read) -> None:
     sentry_sdk.init(transport=KafkaTransport([kafka], project="shop", topic_prefix=prefix), release="1.2")
     try:
