@@ -40,19 +40,19 @@ class Window:
         self.episode: Episode | None = None
 
     @classmethod
-    def from_entry(cls, entry: WindowEntry) -> Window:
-        """Return the window that was kept."""
+    def from_entry(cls, entry: WindowEntry, incarnation: str) -> Window:
+        """Return the window that was kept; its offset counts only in the life of the counts topic it was taken from."""
         window = cls()
-        window.asof = entry.asof
+        window.asof = entry.asof if entry.incarnation == incarnation else -1
         window.panes = dict(entry.panes)
         window.quiet_until = entry.quiet_until
         window.episode = entry.episode
         return window
 
-    def to_entry(self, definition: str) -> WindowEntry:
+    def to_entry(self, definition: str, incarnation: str) -> WindowEntry:
         """Return what is kept of the window."""
         panes = list(self.panes.items())
-        return WindowEntry(STATE_VERSION, definition, self.asof, panes, self.quiet_until, self.episode)
+        return WindowEntry(STATE_VERSION, definition, self.asof, panes, self.quiet_until, self.episode, incarnation)
 
     def add(self, panes: Iterable[tuple[int, Count]], rule: Rule, lateness_s: float) -> int:
         """Add panes, at least one; return how many of them came too late.

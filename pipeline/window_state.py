@@ -45,9 +45,10 @@ class WindowEntry(Struct, array_like=True, gc=False):
     """The window of one group for one rule.
 
     * ``definition``: the rule's definition that it was counted under.
-    * ``asof``: the counts offset up to which messages have been applied to it; -1 for none.
+    * ``asof``: the offset of the counts partition up to which messages have been applied to it; -1 for none.
     * ``panes``: (start in epoch seconds, weighted count).
     * ``quiet_until``: no window that ends at or before this fires; epoch seconds.
+    * ``incarnation``: of the counts topic that ``asof`` belongs to.
     """
 
     version: int
@@ -56,6 +57,7 @@ class WindowEntry(Struct, array_like=True, gc=False):
     panes: list[tuple[int, Count]]
     quiet_until: float
     episode: Episode | None
+    incarnation: str = ""
 
 
 class KnownEntry(Struct, array_like=True, gc=False):

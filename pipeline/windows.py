@@ -80,7 +80,8 @@ class Windows:
     ``allowed_lateness_s`` is how far behind the newest event of a group an event may be and still count, and how
     long after its end a window may still raise an alarm. ``max_groups`` bounds the windows a rule keeps,
     ``max_known`` the issues that are remembered as known; the longest idle go first. ``table`` is named in the
-    alerts' queries. ``partitions`` is the number of counts partitions.
+    alerts' queries. ``partitions`` is the number of counts partitions, ``incarnation`` the UUID of the counts topic:
+    when the topic was made anew, its offsets start from 0 again and must not be taken for old ones.
 
     ``now`` is always seconds since the epoch.
     """
@@ -95,6 +96,7 @@ class Windows:
         max_groups: int = 10_000,
         max_known: int = 100_000,
         table: str = "aftershock.errors",
+        incarnation: str = "",
     ) -> None:
         self.stats = WindowStats()
         self._rules = {rule.name: rule for rule in rules.counting}
@@ -105,6 +107,7 @@ class Windows:
         self._lateness_s = allowed_lateness_s
         self._max_groups = max_groups
         self._table = table
+        self._incarnation = incarnation
         self._windows: dict[str, OrderedDict[Group, Window]] = {name: OrderedDict() for name in self._rules}
         self._known = KnownIssues(max_known)
         self._sources: dict[tuple[str, str, int], int] = {}
@@ -143,7 +146,7 @@ class Windows:
             else:
                 self._dirty[key] = None
             return
-        self._windows[name][group] = Window.from_entry(entry)
+        self._windows[name][group] = Window.from_entry(entry, self._incarnation)
         if entry.episode is not None:
             self._active[name, group] = None
             if entry.episode.status == "resolved":
@@ -172,7 +175,7 @@ class Windows:
     def _window_value(self, key: Key) -> bytes | None:
         windows = self._windows.get(key[1])
         window = windows.get((key[2], key[3], key[4])) if windows is not None else None
-        return None if window is None else encode(window.to_entry(self._definitions[key[1]]))
+        return None if window is None else encode(window.to_entry(self._definitions[key[1]], self._incarnation))
 
     def _known_value(self, issue: tuple[str, str]) -> bytes | None:
         if issue not in self._known:

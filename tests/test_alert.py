@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from occurrences import NOON, Occurrence, counted
 
@@ -112,6 +112,7 @@ def test_the_query_asks_for_the_events_of_the_window() -> None:
     assert "fingerprint" not in alert(group=("shop", "production", "")).query
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_quoted_text_ends_where_it_should(text: str) -> None:
     """Read back by the rules of ClickHouse's string literals: a backslash takes the next character along."""

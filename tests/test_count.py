@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter as Bag
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from occurrences import NOON, SOURCE, Occurrence, groups_of, rules_of
 
@@ -215,6 +215,7 @@ occurrences = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(occurrences, max_size=30))
 def test_counts_are_those_of_a_plain_loop(batch: list[Occurrence]) -> None:
     rules = rules_of(

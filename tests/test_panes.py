@@ -26,7 +26,7 @@ def last_run(panes: dict[int, int], after: int) -> Reached | None:
     return Reached(last[0][0], *last[-1]) if last else None
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(
     st.dictionaries(st.integers(0, 30).map(lambda number: number * HOP), st.integers(1, 5), min_size=1),
     st.integers(-1, 30).map(lambda number: number * HOP),

@@ -135,6 +135,7 @@ def test_the_line_of_a_mistake_is_named(tmp_path) -> None:
         Rules.from_toml(values["rule"], line_of)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 30 * 86400))
 def test_panes_divide_their_window(window_s: int) -> None:
     width = pane_width(window_s)
@@ -199,7 +200,7 @@ def test_a_glob_covers_the_whole_value(pattern: str, value: str, covered: bool) 
     assert compile_globs([pattern])(value) is covered
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(st.text("ab?*", max_size=7), st.text("ab", max_size=8))
 def test_globs_agree_with_the_plain_regular_expression(pattern: str, value: str) -> None:
     plain = "".join({"*": ".*", "?": "."}.get(character, character) for character in pattern)

@@ -430,6 +430,20 @@ def test_everything_goes_on_after_a_restart() -> None:
     assert partition.windows.tick(NOON + 72) == []
 
 
+def test_a_counts_topic_that_was_made_anew_is_not_taken_for_the_old_one() -> None:
+    partition = Partition(BURST, incarnation="old")
+    partition.at(0)
+    partition.restart()
+    partition.offset = 0
+    partition.at(1)
+    assert partition.count(1) == 1
+    partition.settings["incarnation"] = "new"
+    partition.restart()
+    partition.offset = 0
+    partition.at(2)
+    assert partition.count(2) == 2
+
+
 def test_changes_are_taken_once_and_the_sources_come_last() -> None:
     partition = Partition(BURST, NEW)
     partition.at(0)
