@@ -146,7 +146,7 @@ def load_settings(file: Path | None = None, environ: Mapping[str, str] | None = 
     plain: dict[str, Any] = {name: _convert(name, values, where, line_of) for name in _PLAIN if name in values}
     return Settings(
         **plain,
-        scrub=ScrubPolicy.from_toml(values.get("scrub", {}), line_of),
+        scrub=ScrubPolicy.from_toml(values.get("scrub", {}), line_of, _secret(env, "AFTERSHOCK_HASH_KEY") or ""),
         grouping=GroupingRules.from_toml(values.get("grouping", {}), line_of),
         rules=AlertRules.from_toml(values["rule"], line_of) if "rule" in values else AlertRules(),
         hash_key=_secret(env, "AFTERSHOCK_HASH_KEY") or "",

@@ -64,7 +64,7 @@ class Engine:
     """A policy, compiled. Not safe for use by several threads at once (the scan has one scratch space)."""
 
     def __init__(self, policy: Policy) -> None:
-        self.kinds = policy.kinds
+        self.kinds = policy.wanted
         self.names = KeyNames(dict.fromkeys(policy.keys, "secret"))
         self.allowed = Allowed(policy.allow)
         self.replacer = Replacer(policy)

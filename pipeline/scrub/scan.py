@@ -27,7 +27,7 @@ class Scan:
     """The compiled candidates of a policy. ``finders`` names the exact check of each, by the number in a hit."""
 
     def __init__(self, policy: Policy) -> None:
-        candidates = [candidate for candidate in CANDIDATES if not policy.kinds.isdisjoint(candidate.kinds)]
+        candidates = [candidate for candidate in CANDIDATES if not policy.wanted.isdisjoint(candidate.kinds)]
         self._custom: dict[str, tuple[str, re.Pattern[bytes]]] = {}
         for pattern in policy.patterns:
             finder = _CUSTOM + pattern.name
