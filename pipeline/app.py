@@ -15,6 +15,8 @@ import struct
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import groupby
 from typing import Any
 
 import faust
@@ -40,8 +42,11 @@ from pipeline.ledger import Ledger
 from pipeline.metrics import Metrics
 from pipeline.process import Processor
 from pipeline.records import Boundaries, Record, Source
+from pipeline.retry import until_available
 from pipeline.rows import ERROR_COLUMNS, ERRORS_TABLE, SPAN_COLUMNS, SPANS_TABLE
 from pipeline.scrub import Scrubber
+from pipeline.transport import topic_partitions
+from pipeline.window_state import is_progress
 from pipeline.windows import Windows
 from schemas.alert import Alert, encode_alert
 from schemas.topics import ALERTS, CONSUMER_GROUP, COUNTS, ERRORS, MAX_MESSAGE_BYTES, SPANS, WINDOWS_TABLE
@@ -105,7 +110,7 @@ class Worker:
             flush_interval_s=settings.worker.flush_interval_s,
             clock=time.time,
         )
-        self.health = Health(settings, self.metrics, self.app, lambda: self._intakes)
+        self.health = Health(settings, self.metrics, self.app, lambda: self._intakes, self._clickhouse_answers)
         self._wire()
 
     def _wire(self) -> None:
@@ -116,6 +121,7 @@ class Worker:
         app.timer(TICK_S, name="tick")(self._tick)
         app.task(self._start)
         app.on_partitions_revoked.connect(self._on_revoked)
+        app.on_before_shutdown.connect(self._on_shutdown)
         serve(app, self.health)
 
     def _channel(self, topic: str) -> Any:
@@ -129,7 +135,7 @@ class Worker:
     def _intake_agent(self, topic: str) -> Callable[[Any], Awaitable[None]]:
         async def agent(stream: Any) -> None:
             intake = await self._intake(topic)
-            cutting = asyncio.create_task(intake.cut_due())
+            cutting = asyncio.create_task(self._guard(intake.cut_due()))
             try:
                 async for event in stream.noack().events():
                     await intake.take(*self._fetched(event))
@@ -165,9 +171,19 @@ class Worker:
         return highwater is None or applied is None or applied < highwater
 
     async def _on_revoked(self, _app: Any, revoked: set[TP], **_kwargs: Any) -> None:
-        for topic, intake in self._intakes.items():
-            intake.release([tp.partition for tp in revoked if tp.topic == self._full(topic)])
-        self._counting.release([tp.partition for tp in revoked if tp.topic == self._full(COUNTS.name)])
+        grace_s = self.settings.kafka.session_timeout_s / 2
+        releases = [
+            intake.release(topic_partitions(revoked, self._full(topic)), grace_s)
+            for topic, intake in self._intakes.items()
+        ]
+        counts = topic_partitions(revoked, self._full(COUNTS.name))
+        await asyncio.gather(*releases, self._counting.release(counts, grace_s))
+
+    async def _on_shutdown(self, _app: Any, **_kwargs: Any) -> None:
+        """Let what is in flight become done, so that the next worker does not have to do it again."""
+        drained = asyncio.gather(*(intake.drain() for intake in self._intakes.values()))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(drained, self.settings.kafka.session_timeout_s / 2)
 
     async def _start(self) -> None:
         await self._guard(self.health.watch())
@@ -177,7 +193,7 @@ class Worker:
     async def _intake(self, topic: str) -> Intake:
         """Return the intake of a topic, made on first use, when the servers can be asked."""
         if not self._incarnations:
-            self._incarnations = await self._blocking(self._ledger.incarnations)
+            self._incarnations = await self._asked(self._ledger.incarnations)
         incarnation = self._incarnations.get(topic)
         if incarnation is None:
             raise Misconfigured(f"topic {topic} is not known to the ledger: run `aftershock migrate`")
@@ -207,7 +223,7 @@ class Worker:
         )
 
     async def _begun(self, source: Source, from_offset: int) -> list[Boundaries]:
-        found: list[Boundaries] = await self._blocking(lambda: self._ledger.begun(source, from_offset))
+        found: list[Boundaries] = await self._asked(lambda: self._ledger.begun(source, from_offset))
         return found
 
     def _done(self, topic: str, partition: int, next_offset: int) -> None:
@@ -224,27 +240,33 @@ class Worker:
         prefix = _PARTITION.pack(partition)
         stored = [(key[4:], value) for key, value in self._table.data.data.items() if key.startswith(prefix)]
         windows.load(stored)
-        windows.seed_known(await self._blocking(lambda: self._ledger.known_issues(ERRORS.name)))
+        windows.seed_known(await self._asked(lambda: self._ledger.known_issues(ERRORS.name)))
         return windows
 
     async def _write_state(self, partition: int, changes: Sequence[tuple[bytes, bytes | None]]) -> None:
+        """Write to the changelog: the progress of the sources only after everything else is known to be there."""
         prefix = _PARTITION.pack(partition)
         store = self._table.data.data
-        futures = []
-        for key, value in changes:
-            futures.append(self._table.send_changelog(partition, prefix + key, value))
-            if value is None:
-                store.pop(prefix + key, None)
-            else:
-                store[prefix + key] = value
-        await asyncio.gather(*futures)
+        for _, part in groupby(changes, key=lambda change: is_progress(change[0])):
+            futures = []
+            for key, value in part:
+                futures.append(self._table.send_changelog(partition, prefix + key, value))
+                if value is None:
+                    store.pop(prefix + key, None)
+                else:
+                    store[prefix + key] = value
+            await asyncio.gather(*futures)
 
     async def _send_alert(self, alert: Alert) -> None:
-        await self._send(ALERTS.name, encode_alert(alert), key=alert.dedup_key.encode())
+        retried = self.metrics.retries.labels("kafka").inc
+        key = alert.dedup_key.encode()
+        await until_available(lambda: self._send(ALERTS.name, encode_alert(alert), key=key), retried)
 
     async def _sent_before(self) -> Iterable[str]:
-        values = await kafka.latest_values(self.settings.kafka, self._full(ALERTS.name), MOST_SENT_BEFORE)
-        return alert_ids(values)
+        retried = self.metrics.retries.labels("kafka").inc
+        topic = self._full(ALERTS.name)
+        read = await until_available(lambda: kafka.latest_values(self.settings.kafka, topic, MOST_SENT_BEFORE), retried)
+        return alert_ids(read)
 
     async def _send(
         self,
@@ -260,6 +282,18 @@ class Worker:
             await producer.send_and_wait(self._full(topic), key, value, partition, None, list(headers))
         except (KafkaError, faust.exceptions.ProducerSendError) as error:
             raise Unavailable(f"Kafka did not take a message for {topic} ({type(error).__name__})") from None
+
+    async def _asked(self, query: Callable[[], Any]) -> Any:
+        """Return ClickHouse's answer, however long it is away."""
+        return await until_available(lambda: self._blocking(query), self.metrics.retries.labels("clickhouse").inc)
+
+    async def _clickhouse_answers(self) -> bool:
+        try:
+            await self._blocking(self._clickhouse.ping)
+        except AftershockError as error:
+            log.warning("%s", error)
+            return False
+        return True
 
     async def _blocking(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)

@@ -151,6 +151,14 @@ class ClickHouse:
         """
         return str(self._connected().server_version)
 
+    def ping(self) -> None:
+        """Ask for an answer.
+
+        Raises:
+            Unavailable: the server could not be reached.
+        """
+        self.rows("SELECT 1")
+
     def close(self) -> None:
         """Close the connections."""
         with self._lock:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 
 from msgspec import Struct
 
@@ -26,13 +28,17 @@ MOST_REMEMBERED = 100_000
 
 
 class Watched(Struct, eq=False):
-    """One assigned partition of ``counts``: its windows, and how far they are applied and written."""
+    """One assigned partition of ``counts``: its windows, and how far they are applied and written.
+
+    ``released`` is set when the partition was given away: its state is another worker's from then on.
+    """
 
     generation: int
     windows: Windows
     next_offset: int
     written_offset: int
     written_at: float
+    released: bool = False
 
 
 class Counting:
@@ -70,6 +76,7 @@ class Counting:
         self._flush_interval_s = flush_interval_s
         self._clock = clock
         self._watched: dict[int, Watched] = {}
+        self._releases: Counter[int] = Counter()
         self._sent: dict[str, None] = {}
         self._lock = asyncio.Lock()
 
@@ -83,6 +90,8 @@ class Counting:
         async with self._lock:
             watched = await self._opened(partition, committed, generation)
             for record in records:
+                if watched.released:
+                    return
                 if record.offset < watched.next_offset:
                     continue
                 await self._announce(self._apply(watched, record))
@@ -103,10 +112,19 @@ class Counting:
             for partition, watched in list(self._watched.items()):
                 await self._flush(partition, watched)
 
-    def release(self, partitions: Iterable[int]) -> None:
-        """Forget partitions that were revoked."""
+    async def release(self, partitions: Iterable[int], grace_s: float) -> None:
+        """Forget partitions that were revoked; wait ``grace_s`` seconds at most for what is being written.
+
+        Nothing more is written of them afterwards: it would undo what their next worker writes.
+        """
         for partition in partitions:
-            self._watched.pop(partition, None)
+            self._releases[partition] += 1
+            watched = self._watched.pop(partition, None)
+            if watched is not None:
+                watched.released = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace_s), self._lock:
+                pass
 
     def next_offset(self, partition: int) -> int | None:
         """Return the offset up to which a partition was applied, ``None`` when it is not watched."""
@@ -116,11 +134,15 @@ class Counting:
     async def _opened(self, partition: int, committed: int, generation: int) -> Watched:
         watched = self._watched.get(partition)
         if watched is None or watched.generation != generation:
+            releases = self._releases[partition]
             for identifier in await self._sent_before():
                 self._remember(identifier)
             windows = await self._open_windows(partition)
             watched = Watched(generation, windows, committed, committed, self._clock())
-            self._watched[partition] = watched
+            if self._releases[partition] == releases:
+                self._watched[partition] = watched
+            else:
+                watched.released = True
         return watched
 
     def _apply(self, watched: Watched, record: Record) -> list[Alert]:
@@ -149,10 +171,12 @@ class Counting:
             await self._flush(partition, watched)
 
     async def _flush(self, partition: int, watched: Watched) -> None:
+        if watched.released:
+            return
         changes = watched.windows.take_changes()
         if changes:
             await self._write(partition, changes)
         watched.written_at = self._clock()
-        if watched.next_offset > watched.written_offset:
+        if watched.next_offset > watched.written_offset and not watched.released:
             watched.written_offset = watched.next_offset
             self._done(partition, watched.next_offset)

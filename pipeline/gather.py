@@ -1,8 +1,11 @@
 """Gather: the records of one partition become batches with fixed boundaries. Pure; time is an argument.
 
 After a crash or a rebalance the partition is read again from the committed offset. Batches that had been begun by
-then are formed again with exactly the boundaries they had; what comes after them is gathered anew. Offsets are
-committed at the end of a batch only, so a batch that begins before the committed offset is known to be done.
+then are formed again with exactly the boundaries they had; what comes after them is gathered anew.
+
+Offsets are committed at the end of a batch only, so a batch that begins before the committed offset, or before the
+end of another, was begun by two workers at once, or somebody moved the offset. It keeps its boundaries, and with
+them its token, but only those of its records that are not done: had it arrived, its token drops them.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ class Gatherer:
     Args:
         source: the partition.
         committed: the offset from which it is read; everything before is done.
-        begun: the batches that hold offsets from there on and were begun before, in order.
+        begun: the batches that hold offsets from there on and were begun before.
         limits: when a new batch is cut.
     """
 
@@ -37,7 +40,6 @@ class Gatherer:
         self.source = source
         self._limits = limits
         self._again = deque(planned(committed, begun))
-        self._done_until = max((b.last + 1 for b in begun if b.first < committed), default=committed)
         self._records: list[Record] = []
         self._bytes = 0
         self._waiting_since: float | None = None
@@ -47,9 +49,9 @@ class Gatherer:
         """Take records in the order of their offsets; return the batches that are full with them."""
         full: list[Batch] = []
         for record in records:
-            self.next_offset = record.offset + 1
-            if record.offset < self._done_until:
+            if record.offset < self.next_offset:
                 continue
+            self.next_offset = record.offset + 1
             full.extend(self._close_before(record.offset))
             if not self._records:
                 self._waiting_since = now
@@ -96,11 +98,11 @@ class Gatherer:
 
 
 def planned(committed: int, begun: Sequence[Boundaries]) -> list[Boundaries]:
-    """Return the batches to be formed again: those that begin at the committed offset or after, without overlaps."""
+    """Return the batches to be formed again, in order: those that hold offsets that no other before them holds."""
     again: list[Boundaries] = []
     cursor = committed
     for boundaries in sorted(begun):
-        if boundaries.first >= cursor:
+        if boundaries.last >= cursor:
             again.append(boundaries)
             cursor = boundaries.last + 1
     return again

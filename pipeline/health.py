@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import faust
@@ -50,6 +50,7 @@ class Health:
         metrics: where lag is shown.
         app: the Faust app.
         intakes: the intakes by topic, for what is in flight.
+        clickhouse_answers: asks ClickHouse.
         clock: a monotonic clock in seconds.
     """
 
@@ -59,15 +60,18 @@ class Health:
         metrics: Metrics,
         app: faust.App,
         intakes: Callable[[], Mapping[str, Intake]],
+        clickhouse_answers: Callable[[], Awaitable[bool]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._app = app
         self._intakes = intakes
+        self._ask_clickhouse = clickhouse_answers
         self._clock = clock
         self._progress: dict[TP, Progress] = {}
         self._kafka_answers = False
+        self._clickhouse_answers = False
 
     async def watch(self) -> None:
         """Look at the broker every five seconds, for ever."""
@@ -84,17 +88,21 @@ class Health:
 
     async def _look(self, client: Any) -> None:
         assigned = [TP(*tp) for tp in self._app.consumer.assignment() if self._is_consumed(tp.topic)]
-        ends = await client.end_offsets([TopicPartition(*tp) for tp in assigned]) if assigned else {}
+        kafka_tps = [TopicPartition(*tp) for tp in assigned]
+        ends = await client.end_offsets(kafka_tps) if assigned else {}
+        begins = await client.beginning_offsets(kafka_tps) if assigned else {}
         self._kafka_answers = True
+        self._clickhouse_answers = await self._ask_clickhouse()
         for tp in set(self._progress) - set(assigned):
             del self._progress[tp]
             self._metrics.lag.remove(tp.topic, tp.partition)
         for tp, end in ends.items():
-            self._note(TP(*tp), end)
+            self._note(TP(*tp), begins[tp], end)
         self._metrics.in_flight.set(sum(intake.in_flight for intake in self._intakes().values()))
 
-    def _note(self, tp: TP, end: int) -> None:
-        committed = self._app.consumer.committed(tp)
+    def _note(self, tp: TP, begin: int, end: int) -> None:
+        # What has expired waits no more, even if it was never committed.
+        committed = max(self._app.consumer.committed(tp), begin)
         seen = self._progress.get(tp)
         lag = max(end - committed, 0)
         if seen is None or seen.committed != committed or lag == 0:
@@ -130,6 +138,8 @@ class Health:
         missing = []
         if not self._kafka_answers:
             missing.append("kafka")
+        if not self._clickhouse_answers:
+            missing.append("clickhouse")
         if self._app.rebalancing or self._app.in_recovery or not self._progress:
             missing.append("partitions")
         if self.stalled():

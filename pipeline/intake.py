@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from msgspec import Struct
 
@@ -32,12 +32,17 @@ class Pending(Struct, eq=False):
 
 
 class Feed(Struct, eq=False):
-    """One assigned partition: what gathers its batches, and which are in flight, oldest first."""
+    """One assigned partition: what gathers its batches, and which are in flight, oldest first.
+
+    ``released`` is set when the partition was given away: nothing more of it may be begun, because the worker that
+    has it now has read the ledger already.
+    """
 
     generation: int
     gatherer: Gatherer
     in_flight: deque[Pending]
     counts_sent: asyncio.Future[None]
+    released: bool = False
 
 
 class Intake:
@@ -78,11 +83,13 @@ class Intake:
         self._failed = failed
         self._clock = clock
         self._feeds: dict[int, Feed] = {}
+        self._releases: Counter[int] = Counter()
+        self._starting = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self.last_progress = clock()
 
     async def take(self, partition: int, committed: int, generation: int, records: Sequence[Record]) -> None:
-        """Take one fetch; returns when there is room for the next one.
+        """Take one fetch; returns when there is room for the next one, or when the partition was released meanwhile.
 
         Args:
             partition: where the records were read.
@@ -93,22 +100,38 @@ class Intake:
         feed = self._feeds.get(partition)
         if feed is None or feed.generation != generation or records[0].offset < feed.gatherer.next_offset:
             feed = await self._open(partition, committed, generation)
-        for batch in feed.gatherer.add(records, self._clock()):
-            await self._start(feed, batch)
+        async with self._starting:
+            for batch in feed.gatherer.add(records, self._clock()):
+                await self._start(feed, batch)
 
     async def cut_due(self) -> None:
         """Cut the batches that have waited for long enough, every 50 milliseconds, for ever."""
         while True:
             await asyncio.sleep(TICK_S)
-            for feed in list(self._feeds.values()):
-                batch = feed.gatherer.due(self._clock())
-                if batch is not None:
-                    await self._start(feed, batch)
+            # Not while a fetch is being taken: its batches come first, and batches must start in their order.
+            async with self._starting:
+                for feed in list(self._feeds.values()):
+                    batch = feed.gatherer.due(self._clock())
+                    if batch is not None:
+                        await self._start(feed, batch)
 
-    def release(self, partitions: Sequence[int]) -> None:
-        """Forget partitions that were revoked; what is in flight of them goes on."""
+    async def release(self, partitions: Iterable[int], grace_s: float) -> None:
+        """Forget partitions that were revoked, and end what is in flight of them.
+
+        It may take ``grace_s`` seconds to become done by itself; what is not done by then is given up, so that it
+        does not go on beside the worker that does it again.
+        """
+        tasks: set[asyncio.Task[None]] = set()
         for partition in partitions:
-            self._feeds.pop(partition, None)
+            self._releases[partition] += 1
+            feed = self._feeds.pop(partition, None)
+            if feed is not None:
+                feed.released = True
+                tasks.update(pending.task for pending in feed.in_flight if pending.task)
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=grace_s)
+            for task in late:
+                task.cancel()
 
     async def drain(self) -> None:
         """Wait until nothing is in flight."""
@@ -122,9 +145,12 @@ class Intake:
 
     async def _open(self, partition: int, committed: int, generation: int) -> Feed:
         """Begin to read a partition, as the ledger says it was left."""
+        releases = self._releases[partition]
         earlier = self._feeds.pop(partition, None)
         if earlier is not None:
-            await asyncio.gather(*(pending.task for pending in earlier.in_flight if pending.task))
+            earlier.released = True
+            tasks = [pending.task for pending in earlier.in_flight if pending.task]
+            await asyncio.gather(*tasks, return_exceptions=True)
         source = self._source(partition)
         begun = await self._begun(source, committed)
         if begun:
@@ -132,11 +158,18 @@ class Intake:
         sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         sent.set_result(None)
         feed = Feed(generation, Gatherer(source, committed, begun, self._limits), deque(), sent)
-        self._feeds[partition] = feed
+        if self._releases[partition] == releases:
+            self._feeds[partition] = feed
+        else:
+            feed.released = True
         return feed
 
     async def _start(self, feed: Feed, batch: Batch) -> None:
+        """Start to deliver a batch when there is room; called with :attr:`_starting` held."""
         await self._slots.acquire()
+        if feed.released:
+            self._slots.release()
+            return
         pending = Pending(batch.boundaries.last + 1)
         feed.in_flight.append(pending)
         previous, feed.counts_sent = feed.counts_sent, asyncio.get_running_loop().create_future()

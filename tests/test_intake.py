@@ -1,0 +1,263 @@
+"""Intake: order, bounds, rebalances and failures, with deliveries that the test lets through one by one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.gather import Limits
+from pipeline.intake import TICK_S, Intake
+from pipeline.records import Batch, Boundaries, Source
+
+
+@dataclass(frozen=True)
+class Read:
+    offset: int
+    value: bytes = b"1"
+
+
+def reads(first: int, last: int) -> list[Read]:
+    return [Read(offset) for offset in range(first, last + 1)]
+
+
+@dataclass
+class Deliveries:
+    """Stands for what an intake calls: deliveries that end when they are told to, a ledger, and a note of it all."""
+
+    ledger: list[Boundaries] = field(default_factory=list)
+    started: list[tuple[int, int]] = field(default_factory=list)
+    counted: list[tuple[int, int]] = field(default_factory=list)
+    done: list[tuple[int, int]] = field(default_factory=list)
+    failures: list[BaseException] = field(default_factory=list)
+    gates: dict[tuple[int, int], asyncio.Future[None]] = field(default_factory=dict)
+    reading: asyncio.Event = field(default_factory=asyncio.Event)
+    open_gates: bool = False
+    now: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.reading.set()
+
+    async def begun(self, _source: Source, from_offset: int) -> list[Boundaries]:
+        found = [boundaries for boundaries in self.ledger if boundaries.last >= from_offset]
+        await self.reading.wait()
+        return found
+
+    async def deliver(self, batch: Batch, previous: Awaitable[None], counts_sent: asyncio.Future[None]) -> None:
+        key = (batch.boundaries.first, batch.boundaries.last)
+        self.started.append(key)
+        self.ledger.append(batch.boundaries)
+        await previous
+        self.counted.append(key)
+        counts_sent.set_result(None)
+        if not self.open_gates:
+            await self.gates.setdefault(key, asyncio.get_running_loop().create_future())
+
+    def let(self, first: int, last: int, error: Exception | None = None) -> None:
+        gate = self.gates.setdefault((first, last), asyncio.get_running_loop().create_future())
+        if error:
+            gate.set_exception(error)
+        else:
+            gate.set_result(None)
+
+    def intake(self, *, records: int = 2, most_in_flight: int = 2) -> Intake:
+        return Intake(
+            "errors",
+            limits=Limits(records, 1_000_000, 0.5),
+            most_in_flight=most_in_flight,
+            source=lambda partition: Source("errors", "life", partition),
+            begun=self.begun,
+            deliver=self.deliver,
+            done=lambda partition, offset: self.done.append((partition, offset)),
+            failed=self.failures.append,
+            clock=lambda: self.now,
+        )
+
+
+def run(test: Callable[[Deliveries], Coroutine[Any, Any, None]]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(20):
+            await test(Deliveries())
+
+    asyncio.run(bounded())
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def test_progress_is_reported_in_order_though_deliveries_end_out_of_order() -> None:
+    async def test(to: Deliveries) -> None:
+        intake = to.intake()
+        await intake.take(0, 0, 1, reads(0, 3))
+        await settle()
+        to.let(2, 3)
+        await settle()
+        assert to.done == []
+        to.let(0, 1)
+        await intake.drain()
+        assert to.done == [(0, 4)]
+
+    run(test)
+
+
+def test_a_fetch_waits_for_room_and_no_more_than_allowed_is_in_flight() -> None:
+    async def test(to: Deliveries) -> None:
+        intake = to.intake()
+        taking = asyncio.create_task(intake.take(0, 0, 1, reads(0, 7)))
+        await settle()
+        assert to.started == [(0, 1), (2, 3)]
+        assert intake.in_flight == 2
+        assert not taking.done()
+        to.let(0, 1)
+        await settle()
+        assert to.started[2:] == [(4, 5)]
+        to.open_gates = True
+        to.let(2, 3)
+        to.let(4, 5)
+        await taking
+        await intake.drain()
+        assert to.done[-1] == (0, 8)
+
+    run(test)
+
+
+def test_a_batch_that_is_due_does_not_overtake_the_fetch_that_is_being_taken() -> None:
+    """Otherwise its offset would be committed before those in front of it, and their counts be taken for repeats."""
+
+    async def test(to: Deliveries) -> None:
+        intake = to.intake(most_in_flight=1)
+        cutting = asyncio.create_task(intake.cut_due())
+        taking = asyncio.create_task(intake.take(0, 0, 1, reads(0, 6)))
+        await settle()
+        to.now = 10.0
+        await asyncio.sleep(3 * TICK_S)
+        to.open_gates = True
+        to.let(0, 1)
+        await taking
+        while to.done[-1:] != [(0, 7)]:
+            await asyncio.sleep(TICK_S / 5)
+        assert to.started == [(0, 1), (2, 3), (4, 5), (6, 6)]
+        assert to.counted == to.started
+        assert [offset for _, offset in to.done] == [2, 4, 6, 7]
+        cutting.cancel()
+
+    run(test)
+
+
+def test_records_that_wait_are_cut_after_the_linger() -> None:
+    async def test(to: Deliveries) -> None:
+        to.open_gates = True
+        intake = to.intake()
+        cutting = asyncio.create_task(intake.cut_due())
+        await intake.take(3, 0, 1, reads(0, 0))
+        assert to.started == []
+        to.now = 0.5
+        while not to.done:
+            await asyncio.sleep(TICK_S)
+        assert to.done == [(3, 1)]
+        cutting.cancel()
+
+    run(test)
+
+
+def test_begun_batches_are_formed_again_when_a_partition_is_assigned() -> None:
+    async def test(to: Deliveries) -> None:
+        to.open_gates = True
+        to.ledger = [Boundaries(0, 4), Boundaries(5, 5)]
+        intake = to.intake()
+        await intake.take(0, 0, 1, reads(0, 7))
+        await intake.drain()
+        assert to.started == [(0, 4), (5, 5), (6, 7)]
+
+    run(test)
+
+
+def test_a_new_generation_reads_again_after_what_was_in_flight() -> None:
+    async def test(to: Deliveries) -> None:
+        intake = to.intake()
+        await intake.take(0, 0, 1, reads(0, 1))
+        await settle()
+        again = asyncio.create_task(intake.take(0, 0, 2, reads(0, 1)))
+        await settle()
+        assert to.started == [(0, 1)]
+        to.open_gates = True
+        to.let(0, 1)
+        await again
+        await intake.drain()
+        assert to.started == [(0, 1), (0, 1)]
+
+    run(test)
+
+
+def test_nothing_is_begun_of_a_partition_that_was_given_away_while_its_fetch_waited_for_room() -> None:
+    """The next worker has read the ledger by then, and would form other batches of the same offsets."""
+
+    async def test(to: Deliveries) -> None:
+        intake = to.intake(most_in_flight=1)
+        taking = asyncio.create_task(intake.take(0, 0, 1, reads(0, 5)))
+        await settle()
+        releasing = asyncio.create_task(intake.release([0], grace_s=10))
+        await settle()
+        to.open_gates = True
+        to.let(0, 1)
+        await releasing
+        await taking
+        await intake.drain()
+        assert to.started == [(0, 1)]
+        assert to.done == [(0, 2)]
+
+    run(test)
+
+
+def test_nothing_is_begun_of_a_partition_that_was_given_away_while_the_ledger_was_read() -> None:
+    async def test(to: Deliveries) -> None:
+        to.open_gates = True
+        to.reading.clear()
+        intake = to.intake()
+        taking = asyncio.create_task(intake.take(0, 0, 1, reads(0, 3)))
+        await settle()
+        await intake.release([0], grace_s=10)
+        to.reading.set()
+        await taking
+        await intake.drain()
+        assert to.started == []
+        await intake.take(0, 0, 2, reads(0, 1))
+        await intake.drain()
+        assert to.started == [(0, 1)]
+
+    run(test)
+
+
+def test_what_is_not_done_in_time_is_given_up_with_its_partition() -> None:
+    async def test(to: Deliveries) -> None:
+        intake = to.intake()
+        await intake.take(0, 0, 1, reads(0, 1))
+        await intake.take(1, 10, 1, reads(10, 11))
+        await settle()
+        await intake.release([0], grace_s=0.01)
+        await settle()
+        assert intake.in_flight == 1
+        assert to.done == []
+        to.gates.pop((0, 1))
+        await intake.take(0, 0, 2, reads(0, 1))
+        await settle()
+        assert intake.in_flight == 2
+
+    run(test)
+
+
+def test_a_delivery_that_fails_commits_nothing_from_there_on() -> None:
+    async def test(to: Deliveries) -> None:
+        intake = to.intake()
+        await intake.take(0, 0, 1, reads(0, 3))
+        await settle()
+        to.let(0, 1, RuntimeError("unforeseen"))
+        to.let(2, 3)
+        await intake.drain()
+        assert [str(failure) for failure in to.failures] == ["unforeseen"]
+        assert to.done == []
+
+    run(test)
