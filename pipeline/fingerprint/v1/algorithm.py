@@ -5,13 +5,13 @@ from __future__ import annotations
 from itertools import chain as joined
 
 from pipeline.fingerprint.result import Decide, Frames, Read
-from pipeline.fingerprint.v1.chains import Link, chain_components, link, text_of
+from pipeline.fingerprint.v1.chains import chain_components, link
 from pipeline.fingerprint.v1.known import known_failure
 from pipeline.fingerprint.v1.messages import Messages
 from pipeline.fingerprint.v1.model import APP, Seen
 from pipeline.fingerprint.v1.platforms import platform_of
 from pipeline.fingerprint.v1.reports import report_components
-from pipeline.fingerprint.v1.stacks import Contribution, FrameReader, contribution, mended
+from pipeline.fingerprint.v1.stacks import Contribution, FrameReader, Plan, contribution
 from schemas.event import Event, ExceptionValue, Frame, Stacktrace, Thread
 
 NAME = "v1"
@@ -99,24 +99,22 @@ class Algorithm:
         name = platform_name(event, stacks[-1])
         key = platform_of(name).key
         seen = [self._reader.read(frames, name) for frames in stacks]
+        plans = [self._reader.plan(one) for one in seen]
         links = [
-            link(exception, one, frames, key) for exception, one, frames in zip(exceptions, seen, stacks, strict=True)
+            link(exception, plan, one, frames, key)
+            for exception, plan, one, frames in zip(exceptions, plans, seen, stacks, strict=True)
         ]
         main = links[-1]
         if not any(one.type or one.value or one.stack.labels for one in links):
             return None
-        read = self._with_frames(stacks, seen, links)
+        read = Read(components=[], rule="", frames=frames_of(stacks, plans))
+        blamed = next((at for at in range(len(links) - 1, -1, -1) if links[at].stack.tier == APP), len(links) - 1)
+        _blame(read, links[blamed].stack, seen[blamed])
         known = known_failure(event, key, main.type, main.value)
         if known is not None:
             read.rule, read.components = known
         else:
             read.rule, read.components = chain_components(links, key, self._messages)
-        return read
-
-    def _with_frames(self, stacks: list[list[Frame]], seen: list[list[Seen]], links: list[Link]) -> Read:
-        read = Read(components=[], rule="", frames=frames_of(stacks, seen))
-        main = next((at for at in range(len(links) - 1, -1, -1) if links[at].stack.tier == APP), len(links) - 1)
-        _blame(read, links[main].stack, seen[main])
         return read
 
     def _of_message(self, event: Event) -> Read:
@@ -132,8 +130,9 @@ class Algorithm:
         if frames:
             name = platform_name(event, frames)
             seen = self._reader.read(frames, name)
-            stack = contribution(seen, frames)
-            read.frames = frames_of([frames], [seen])
+            plan = self._reader.plan(seen)
+            stack = contribution(plan, seen, frames)
+            read.frames = frames_of([frames], [plan])
             _blame(read, stack, seen)
             if stack.labels and (stack.tier == APP or not normal):
                 components.extend(stack.labels)
@@ -146,16 +145,16 @@ class Algorithm:
         return read
 
 
-def frames_of(stacks: list[list[Frame]], seen: list[list[Seen]]) -> Frames:
+def frames_of(stacks: list[list[Frame]], plans: list[Plan]) -> Frames:
     """Return the frames of all exceptions as parallel lists, the way they are stored."""
     flat = list(joined.from_iterable(stacks)) if len(stacks) > 1 else stacks[0]
-    tiers = [tier == APP for one in seen for tier in mended(one)]
+    in_app = list(joined.from_iterable(plan.in_app for plan in plans)) if len(plans) > 1 else plans[0].in_app
     return Frames(
         function=[frame.function or "" for frame in flat],
         module=[frame.module or "" for frame in flat],
         file=[frame.filename or frame.abs_path or "" for frame in flat],
         line=[frame.lineno or 0 for frame in flat],
-        in_app=tiers,
+        in_app=in_app,
     )
 
 
@@ -163,8 +162,3 @@ def _blame(read: Read, stack: Contribution, seen: list[Seen]) -> None:
     if stack.blamed >= 0:
         blamed = seen[stack.blamed]
         read.module, read.function = blamed.place, blamed.function
-
-
-def exception_text(exception: ExceptionValue) -> str:
-    """Return an exception's value as text."""
-    return text_of(exception.value)

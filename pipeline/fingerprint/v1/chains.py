@@ -11,7 +11,7 @@ from pipeline.fingerprint.v1.browsers import common_wording
 from pipeline.fingerprint.v1.known import is_overflow
 from pipeline.fingerprint.v1.messages import Messages
 from pipeline.fingerprint.v1.model import APP, Seen
-from pipeline.fingerprint.v1.stacks import NOTHING, Contribution, contribution
+from pipeline.fingerprint.v1.stacks import NOTHING, Contribution, Plan, contribution
 from schemas.event import ExceptionValue, Frame, Mechanism
 
 _DEEPEST = 50
@@ -74,7 +74,7 @@ def type_of(exception: ExceptionValue, platform: str) -> tuple[str, str]:
     return type_, value
 
 
-def link(exception: ExceptionValue, seen: Sequence[Seen], frames: Sequence[Frame], platform: str) -> Link:
+def link(exception: ExceptionValue, plan: Plan, seen: Sequence[Seen], frames: Sequence[Frame], platform: str) -> Link:
     """Read one exception of a chain."""
     type_, value = type_of(exception, platform)
     if platform == "node" and type_ == "Error":
@@ -82,7 +82,7 @@ def link(exception: ExceptionValue, seen: Sequence[Seen], frames: Sequence[Frame
         code = _ERROR_CODE.search(value[:200])
         type_ = f"Error {code[0]}" if code else type_
     overflow = is_overflow(type_, value)
-    stack = contribution(seen, frames, overflow) if seen else NOTHING
+    stack = contribution(plan, seen, frames, overflow) if seen else NOTHING
     return Link("StackOverflow" if overflow else type_, value, stack, exception.mechanism, overflow)
 
 

@@ -14,6 +14,8 @@ from schemas.event import Frame
 
 _CACHED = 65_536
 """Distinct frames remembered in a process, about 30 MB when full; a service has a few thousand."""
+_STACKS_CACHED = 8_192
+"""Distinct stacks remembered in a process."""
 _DEEPEST = 60
 """Frames that contribute, counted from the failure: what calls an application's entry point tells nothing apart."""
 _LONGEST_LINE = 160
@@ -52,6 +54,19 @@ class FrameReader:
     def __init__(self, decide: Decide | None = None) -> None:
         self._decide = decide
         self._known: dict[tuple[object, ...], Seen] = {}
+        self._plans: dict[tuple[int, ...], Plan] = {}
+
+    def plan(self, seen: Sequence[Seen]) -> Plan:
+        """Return the plan for a stack of frames that :meth:`read` has returned."""
+        # A plan keeps its frames alive, so their addresses identify a stack as long as it is remembered.
+        key = tuple(map(id, seen))
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = plan_of(seen)
+            if len(self._plans) >= _STACKS_CACHED:
+                self._plans.clear()
+            self._plans[key] = plan
+        return plan
 
     def read(self, frames: Iterable[Frame], platform: str) -> list[Seen]:
         """Return what every frame means, in the same order."""
@@ -67,6 +82,7 @@ class FrameReader:
                 seen = self._look(frame, frame.platform or platform)
                 if len(known) >= _CACHED:
                     known.clear()
+                    self._plans.clear()
                 known[key] = seen
             read.append(seen)
         return read
@@ -114,6 +130,25 @@ def _tier(said: bool | None, own: int, trusted: bool, action: FrameAction | None
     return own
 
 
+class Plan(Struct, frozen=True, gc=False):
+    """What can be said of a stack trace before its source lines are looked at.
+
+    ``named`` are the positions of the frames that stand for something, ``blamed`` the failing one of them and
+    ``failing`` the frame whose source line failed, which may be an inlined part of it. ``seen`` are the frames
+    themselves: a plan keeps them alive, because it is found again by their addresses.
+    """
+
+    seen: tuple[Seen, ...]
+    in_app: list[bool]
+    tier: int
+    named: list[int]
+    blamed: int
+    failing: int
+    labels: list[str]
+    looped: list[str]
+    nameless: bool
+
+
 def mended(seen: Sequence[Seen]) -> list[int]:
     """Return the frames' tiers; where an SDK called everything foreign, the platform's own judgement counts."""
     tiers = [one.tier for one in seen]
@@ -123,38 +158,52 @@ def mended(seen: Sequence[Seen]) -> list[int]:
     return tiers
 
 
-def contribution(seen: Sequence[Seen], frames: Sequence[Frame], overflow: bool = False) -> Contribution:
+def plan_of(seen: Sequence[Seen]) -> Plan:
     """Choose what a stack trace, oldest call first, puts into the fingerprint.
 
     The application's frames if there are any, else those of its dependencies, else the runtime's; without shims,
     without what merely scheduled the work, and with recursion reduced to its path.
     """
     tiers = mended(seen)
+    in_app = [tier == APP for tier in tiers]
     chosen = _chosen(seen, tiers)
     if not chosen:
+        return Plan(tuple(seen), in_app, -1, [], -1, -1, [], [], False)
+    named = _named(seen, chosen)[-_DEEPEST:]
+    labels = [seen[at].label for at in named]
+    return Plan(
+        seen=tuple(seen),
+        in_app=in_app,
+        tier=tiers[chosen[-1]],
+        named=named,
+        blamed=named[-1],
+        failing=chosen[-1],
+        labels=without_loops(labels, seen[named[-1]].platform.cuts_stacks),
+        looped=_loop(labels),
+        nameless=any(seen[at].anonymous for at in named),
+    )
+
+
+def contribution(plan: Plan, seen: Sequence[Seen], frames: Sequence[Frame], overflow: bool = False) -> Contribution:
+    """Return what a stack trace puts into the fingerprint, with the source lines that name the nameless."""
+    if not plan.named:
         return NOTHING
-    tier = tiers[chosen[-1]]
-    blamed = chosen[-1]
-    named = _named(seen, chosen)
-    labels = []
-    weak_labels = 0
-    for at in named[-_DEEPEST:]:
-        one = seen[at]
-        label = one.label
-        if one.anonymous:
-            line = source_line(frames[at])
-            if line:
-                label = f"{label}: {line}"
-            else:
-                weak_labels += 1
-        labels.append(label)
-    weak = tier == RUNTIME or weak_labels == len(labels)
-    labels = _loop(labels) if overflow else without_loops(labels, seen[blamed].platform.cuts_stacks)
-    if tier == APP and not overflow and seen[blamed].platform.reads_source and not seen[named[-1]].anonymous:
-        line = source_line(frames[blamed])
+    blamed = seen[plan.blamed]
+    labels, weak = plan.labels, plan.tier == RUNTIME
+    if overflow:
+        return Contribution(plan.looped, plan.tier, weak, plan.blamed)
+    if plan.nameless:
+        lines = [source_line(frames[at]) if seen[at].anonymous else "" for at in plan.named]
+        weak = weak or not any(line or not seen[at].anonymous for at, line in zip(plan.named, lines, strict=True))
+        labels = [
+            f"{seen[at].label}: {line}" if line else seen[at].label for at, line in zip(plan.named, lines, strict=True)
+        ]
+        labels = without_loops(labels, blamed.platform.cuts_stacks)
+    if plan.tier == APP and blamed.platform.reads_source and not blamed.anonymous:
+        line = source_line(frames[plan.failing])
         if line:
-            labels.append(f"line: {line}")
-    return Contribution(labels, tier, weak, named[-1])
+            labels = [*labels, f"line: {line}"]
+    return Contribution(labels, plan.tier, weak, plan.blamed)
 
 
 def _chosen(seen: Sequence[Seen], tiers: Sequence[int]) -> list[int]:
