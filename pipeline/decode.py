@@ -32,6 +32,7 @@ _AT = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 _KEY_AT = re.compile(r" - at `key in \$(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<index>\d+)\]|(?P<any>\[\.\.\.\])")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_LONE = re.compile(r"[\ud800-\udfff]")
 
 
 class Decoded(Struct, gc=False):
@@ -52,18 +53,21 @@ def decode(raw: bytes | None) -> Decoded:
         raise Refused(STAGE, "the message is empty: send one event as a JSON object")
     if len(raw) > MAX_EVENT_BYTES:
         raise Refused(STAGE, f"the message has {len(raw)} bytes: send at most {MAX_EVENT_BYTES}")
+    try:
+        return _decode(raw)
+    except RecursionError:
+        raise Refused(STAGE, "the JSON is nested too deeply: send at most 500 levels") from None
+
+
+def _decode(raw: bytes) -> Decoded:
     payload, mended = _text(raw)
     try:
         return Decoded(_DECODER.decode(payload), payload, mended)
-    except RecursionError:
-        raise _too_deep() from None
     except msgspec.DecodeError:
         # A field of the wrong type is noticed before what may be wrong with the JSON behind it.
         pass
     try:
         msgspec.json.decode(payload)
-    except RecursionError:
-        raise _too_deep() from None
     except msgspec.DecodeError as error:
         payload, mended = _strict_json(payload, error), (*mended, "not-a-number")
     event, fields = _decode_mended(payload)
@@ -76,10 +80,6 @@ def decode_again(payload: bytes) -> Event:
         return _DECODER.decode(payload)
     except msgspec.ValidationError:
         return _decode_mended(payload)[0]
-
-
-def _too_deep() -> Refused:
-    return Refused(STAGE, "the JSON is nested too deeply: send at most 500 levels")
 
 
 def _text(raw: bytes) -> tuple[bytes, tuple[str, ...]]:
@@ -99,25 +99,23 @@ def _text(raw: bytes) -> tuple[bytes, tuple[str, ...]]:
             replaced = _replace_surrogates(raw)
             if replaced is not None:
                 raw, mended = replaced, (*mended, "surrogates")
-        except RecursionError:
-            raise _too_deep() from None
     return raw, mended
 
 
 def _replace_surrogates(raw: bytes) -> bytes | None:
+    """Return the message with U+FFFD for lone surrogates; ``None`` when there are none, or it is not JSON."""
     try:
         document = json.loads(raw)
-        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
+    text, found = _LONE.subn("\ufffd", json.dumps(document, ensure_ascii=False, separators=(",", ":")))
+    return text.encode() if found else None
 
 
 def _strict_json(payload: bytes, error: msgspec.DecodeError) -> bytes:
     """Return the payload with NaN and infinities as null; refuse it when that was not what is wrong with it."""
     try:
         document = json.loads(payload, parse_constant=lambda _name: None)
-    except RecursionError:
-        raise _too_deep() from None
     except ValueError:
         raise Refused(STAGE, f"not JSON ({error}): send one event as a JSON object") from None
     return msgspec.json.encode(document)
@@ -144,7 +142,11 @@ def _decode_mended(payload: bytes) -> tuple[Event, tuple[str, ...]]:
 
 
 def _mend(document: dict[str, Any], path: str, *, wants_text: bool) -> None:
-    """Turn the value at a path into text where that is what was wanted, else into null."""
+    """Turn the value at a path into text where that is what was wanted, else into null.
+
+    Values of the same wrong type in the other elements of the lists along the path go with it: what is wrong with
+    one frame is mostly wrong with all of them.
+    """
     steps: list[str | int | None] = [
         None if step["any"] else int(step["index"]) if step["index"] else step["key"] for step in _STEP.finditer(path)
     ]
@@ -155,9 +157,26 @@ def _mend(document: dict[str, Any], path: str, *, wants_text: bool) -> None:
     if last is None:
         _drop_structures(around)
         return
-    value = around[last]
-    text = wants_text and isinstance(value, (int, float)) and not isinstance(value, bool)
-    around[last] = str(value) if text else None
+    wrong = type(around[last])
+    text = wants_text and wrong in (int, float)
+    for holder in _holders(document, steps[:-1]):
+        if isinstance(holder, dict) and type(holder.get(str(last))) is wrong:
+            holder[str(last)] = str(holder[str(last)]) if text else None
+        elif isinstance(holder, list) and isinstance(last, int):
+            holder[:] = [(str(value) if text else None) if type(value) is wrong else value for value in holder]
+
+
+def _holders(document: Any, steps: list[str | int | None]) -> list[Any]:
+    """Return what the steps lead to, in every element of the lists on the way, as far as it is there."""
+    found = [document]
+    for step in steps:
+        if isinstance(step, str):
+            found = [around[step] for around in found if isinstance(around, dict) and step in around]
+        elif step is None:
+            found = [value for around in found if isinstance(around, dict) for value in around.values()]
+        else:
+            found = [value for around in found if isinstance(around, list) for value in around]
+    return found
 
 
 def _deeper(around: Any, step: str | int | None) -> Any:

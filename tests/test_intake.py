@@ -83,6 +83,11 @@ def run(test: Callable[[Deliveries], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(bounded())
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110  what changes it has no event to wait for
+        await asyncio.sleep(TICK_S / 5)
+
+
 async def settle() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
@@ -137,8 +142,7 @@ def test_a_batch_that_is_due_does_not_overtake_the_fetch_that_is_being_taken() -
         to.open_gates = True
         to.let(0, 1)
         await taking
-        while to.done[-1:] != [(0, 7)]:
-            await asyncio.sleep(TICK_S / 5)
+        await until(lambda: to.done[-1:] == [(0, 7)])
         assert to.started == [(0, 1), (2, 3), (4, 5), (6, 6)]
         assert to.counted == to.started
         assert [offset for _, offset in to.done] == [2, 4, 6, 7]
@@ -155,8 +159,7 @@ def test_records_that_wait_are_cut_after_the_linger() -> None:
         await intake.take(3, 0, 1, reads(0, 0))
         assert to.started == []
         to.now = 0.5
-        while not to.done:
-            await asyncio.sleep(TICK_S)
+        await until(lambda: bool(to.done))
         assert to.done == [(3, 1)]
         cutting.cancel()
 
