@@ -16,7 +16,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from itertools import groupby
 from typing import Any
 
 import faust
@@ -192,11 +191,7 @@ class Worker:
 
     async def _intake(self, topic: str) -> Intake:
         """Return the intake of a topic, made on first use, when the servers can be asked."""
-        if not self._incarnations:
-            self._incarnations = await self._asked(self._ledger.incarnations)
-        incarnation = self._incarnations.get(topic)
-        if incarnation is None:
-            raise Misconfigured(f"topic {topic} is not known to the ledger: run `aftershock migrate`")
+        incarnation = await self._incarnation(topic)
         worker = self.settings.worker
         self._intakes[topic] = Intake(
             topic,
@@ -222,6 +217,19 @@ class Worker:
             metrics=self.metrics,
         )
 
+    async def _incarnation(self, topic: str) -> str:
+        """Return which life of a topic this is.
+
+        Raises:
+            Misconfigured: the topic was made by something else than ``aftershock migrate``.
+        """
+        if not self._incarnations:
+            self._incarnations = await self._asked(self._ledger.incarnations)
+        found = self._incarnations.get(topic)
+        if found is None:
+            raise Misconfigured(f"topic {topic} is not known to the ledger: run `aftershock migrate`")
+        return found
+
     async def _begun(self, source: Source, from_offset: int) -> list[Boundaries]:
         found: list[Boundaries] = await self._asked(lambda: self._ledger.begun(source, from_offset))
         return found
@@ -236,6 +244,7 @@ class Worker:
             partitions=self._counts_partitions,
             allowed_lateness_s=self.settings.alerts.allowed_lateness_s,
             table=f"{self.settings.clickhouse.database}.errors",
+            incarnation=await self._incarnation(COUNTS.name),
         )
         prefix = _PARTITION.pack(partition)
         stored = [(key[4:], value) for key, value in self._table.data.data.items() if key.startswith(prefix)]
@@ -244,18 +253,20 @@ class Worker:
         return windows
 
     async def _write_state(self, partition: int, changes: Sequence[tuple[bytes, bytes | None]]) -> None:
-        """Write to the changelog: the progress of the sources only after everything else is known to be there."""
-        prefix = _PARTITION.pack(partition)
-        store = self._table.data.data
-        for _, part in groupby(changes, key=lambda change: is_progress(change[0])):
-            futures = []
-            for key, value in part:
-                futures.append(self._table.send_changelog(partition, prefix + key, value))
-                if value is None:
-                    store.pop(prefix + key, None)
-                else:
-                    store[prefix + key] = value
-            await asyncio.gather(*futures)
+        """Write changed entries to the changelog; the sources' progress only when everything else is there."""
+        windows = [change for change in changes if not is_progress(change[0])]
+        progress = [change for change in changes if is_progress(change[0])]
+        for entries in (windows, progress):
+            await asyncio.gather(*(self._write_entry(partition, key, value) for key, value in entries))
+
+    def _write_entry(self, partition: int, key: bytes, value: bytes | None) -> Awaitable[Any]:
+        store, full_key = self._table.data.data, _PARTITION.pack(partition) + key
+        if value is None:
+            store.pop(full_key, None)
+        else:
+            store[full_key] = value
+        written: Awaitable[Any] = self._table.send_changelog(partition, full_key, value)
+        return written
 
     async def _send_alert(self, alert: Alert) -> None:
         retried = self.metrics.retries.labels("kafka").inc

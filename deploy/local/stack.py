@@ -11,6 +11,8 @@ Call it from the main thread: the servers end when the thread that started them 
 from __future__ import annotations
 
 import fcntl
+import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -85,6 +87,7 @@ def running(plan: Plan, say: Callable[[str], None] = lambda _line: None) -> Iter
         # Every port is looked at before anything runs, so that a taken one costs no half-started stack.
         clickhouse, broker, web_ports = _clickhouse(plan, data), _broker(plan, data), _web_ports(plan)
         environment = {} if plan.config is None else {"AFTERSHOCK_CONFIG": str(plan.config.absolute())}
+        environment |= _hash_key(data)
         environment["AFTERSHOCK_CLICKHOUSE"] = _bring_up(supervisor, "ClickHouse", clickhouse)
         environment["AFTERSHOCK_KAFKA"] = _bring_up(supervisor, "Broker", broker)
         migrate(environment)
@@ -102,6 +105,17 @@ def running(plan: Plan, say: Callable[[str], None] = lambda _line: None) -> Iter
             logs=data / "logs",
             supervisor=supervisor,
         )
+
+
+def _hash_key(data: Path) -> dict[str, str]:
+    """Return the variable that names the key under which users are hashed: one is made with the data, and kept."""
+    if os.environ.get("AFTERSHOCK_HASH_KEY") or os.environ.get("AFTERSHOCK_HASH_KEY_FILE"):
+        return {}
+    file = data / "hash.key"
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_hex(32), encoding="ascii")
+    return {"AFTERSHOCK_HASH_KEY_FILE": str(file)}
 
 
 def _clickhouse(plan: Plan, data: Path) -> Component | str:

@@ -24,7 +24,9 @@ class Migration(Struct, frozen=True):
 
 def migrations() -> list[Migration]:
     """Return every migration in the order in which they are applied."""
-    found = sorted(path for path in files(__name__).iterdir() if path.name.endswith(".sql"))
+    found = sorted(
+        (path for path in files(__name__).iterdir() if path.name.endswith(".sql")), key=lambda path: path.name
+    )
     return [_read(path.name, path.read_text(encoding="utf-8")) for path in found]
 
 
