@@ -15,12 +15,14 @@ from msgspec import Raw, Struct
 from pipeline import normalize
 from pipeline.decode import Decoded
 from pipeline.fingerprint import Grouped
+from pipeline.span_attributes import with_attributes
 from schemas.event import NOTHING, Event, Span, TraceContext, tag_text
 
 MOST_TAGS = 200
 MOST_SPANS = 10_000
 LONGEST_TEXT = 8192
 LONGEST_TAG = 1000
+LARGEST_LINE = 2**32 - 1
 
 ERRORS_TABLE = "errors"
 SPANS_TABLE = "spans"
@@ -165,7 +167,7 @@ def error_row(decoded: Decoded, grouped: Grouped, origin: Origin, scrubbed: dict
     frames = grouped.frames
     return (
         origin.project,
-        event.environment or normalize.DEFAULT_ENVIRONMENT,
+        normalize.text(event.environment) or normalize.DEFAULT_ENVIRONMENT,
         normalize.clamp(sent_ms, origin.received_ms),
         origin.received_ms if sent_ms is None else sent_ms,
         origin.received_ms,
@@ -186,7 +188,7 @@ def error_row(decoded: Decoded, grouped: Grouped, origin: Origin, scrubbed: dict
         frames.function,
         frames.module,
         frames.file,
-        frames.line,
+        [line if 0 <= line <= LARGEST_LINE else 0 for line in frames.line],
         frames.in_app,
         normalize.text(event.release),
         normalize.text(event.dist),
@@ -214,7 +216,7 @@ def error_row(decoded: Decoded, grouped: Grouped, origin: Origin, scrubbed: dict
 
 def span_rows(decoded: Decoded, origin: Origin, scrubbed: dict[str, int]) -> list[Row]:
     """Return the ``spans`` rows of a scrubbed transaction (its root span first) or of a single span."""
-    event = decoded.event
+    event = with_attributes(decoded.event)
     trace = trace_context(event)
     is_transaction = event.type == "transaction"
     root = Span(
@@ -227,11 +229,12 @@ def span_rows(decoded: Decoded, origin: Origin, scrubbed: dict[str, int]) -> lis
         status=trace.status if is_transaction else event.status,
         start_timestamp=event.start_timestamp,
         timestamp=event.timestamp if event.timestamp is not None else event.end_timestamp,
+        exclusive_time=event.exclusive_time,
         is_segment=is_transaction or event.is_segment,
         tags=event.tags,
         data=_without_spans(decoded.payload),
     )
-    transaction = normalize.text(event.transaction if is_transaction else None, LONGEST_TEXT)
+    transaction = normalize.text(event.transaction, LONGEST_TEXT)
     if root.is_segment and not is_transaction:
         transaction = normalize.text(event.name or event.description, LONGEST_TEXT)
     rows = [_span_row(root, event, origin, scrubbed, transaction, root)]
@@ -249,7 +252,7 @@ def _span_row(span: Span, event: Event, origin: Origin, scrubbed: dict[str, int]
     is_event = event.type == "transaction"
     return (
         origin.project,
-        event.environment or normalize.DEFAULT_ENVIRONMENT,
+        normalize.text(event.environment) or normalize.DEFAULT_ENVIRONMENT,
         normalize.clamp(sent_ms, origin.received_ms),
         origin.received_ms if sent_ms is None else sent_ms,
         origin.received_ms,

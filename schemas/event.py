@@ -152,6 +152,12 @@ class Span(Struct, gc=False):
     data: Raw = NOTHING
 
 
+class Attribute(Struct, gc=False):
+    """One attribute of a streamed span: ``{"value": "http.server", "type": "string"}``."""
+
+    value: Raw = NOTHING
+
+
 class Event(Struct, gc=False):
     """An error event, a transaction, or a single span: what the pipeline reads of a message on a topic.
 
@@ -201,6 +207,7 @@ class Event(Struct, gc=False):
     end_timestamp: float | str | None = None
     exclusive_time: float | None = None
     is_segment: bool | None = None
+    attributes: dict[str, Attribute | None] | None = None
 
     @property
     def exceptions(self) -> list[ExceptionValue]:
