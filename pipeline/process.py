@@ -17,9 +17,10 @@ history. A record that a stage cannot process becomes a dead letter; the rest of
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline import normalize
 from pipeline.count import Counter
@@ -39,8 +40,12 @@ from schemas.topics import SPANS
 ERROR_TYPES = frozenset((None, "", "error", "default", "csp", "hpkp", "expectct", "expectstaple"))
 
 
+UNDECODED = Decoded(Event(), b"")
+"""What an item holds before the first stage."""
+
+
 class Item(Struct, gc=False):
-    """One record on its way through the stages."""
+    """One record on its way through the stages, which fill it in one after the other."""
 
     record: Record
     origin: Origin
@@ -78,7 +83,7 @@ class Processor:
         event_filter: drops events.
         hash_key: the key of :func:`pipeline.identity.user_hash`.
         topic_prefix: what stands before the topics' names, to be taken off in what is stored.
-        now_ms: the clock for the time in dead letters.
+        now_ms: the clock for the time in dead letters, and for records whose timestamp is astray.
     """
 
     def __init__(
@@ -107,65 +112,66 @@ class Processor:
     def follow(self, batch: Batch) -> tuple[Outcome, list[Item]]:
         """Do the same, and return the records that were stored too, as the last stage saw them."""
         outcome = Outcome(rows={ERRORS_TABLE: [], SPANS_TABLE: []})
-        items = self._stage("decode", self._decode, ((None, record) for record in batch.records), outcome)
+        items = [Item(record, self._origin(record), UNDECODED) for record in batch.records]
+        items = self._stage("decode", self._decode, items, outcome)
         if self._filter.active:
-            items = self._drop(items, outcome)
-        items = self._stage("scrub", self._scrub, ((item, item.record) for item in items), outcome)
-        items = self._stage("fingerprint", self._group, ((item, item.record) for item in items), outcome)
-        items = self._stage("rows", lambda item, _record: self._add_rows(item, outcome), _pairs(items), outcome)
+            items = self._stage("filter", lambda item: self._keep(item, outcome), items, outcome)
+        items = self._stage("scrub", self._scrub, items, outcome)
+        items = self._stage("fingerprint", self._group, items, outcome)
+        items = self._stage("rows", lambda item: self._add_rows(item, outcome), items, outcome)
         self._count(items, batch, outcome)
         return outcome, items
 
     def _stage(
-        self,
-        stage: str,
-        step: Callable[[Item | None, Record], Item | None],
-        inputs: Iterable[tuple[Item | None, Record]],
-        outcome: Outcome,
+        self, stage: str, step: Callable[[Item], Item | None], items: list[Item], outcome: Outcome
     ) -> list[Item]:
-        """Run one stage over the batch; what it refuses goes to the dead letters."""
+        """Run one stage over the batch; what it refuses goes to the dead letters, ``None`` leaves the batch."""
         started = time.perf_counter()
         passed: list[Item] = []
-        for item, record in inputs:
+        for item in items:
             try:
-                done = step(item, record)
+                done = step(item)
             except Refused as refused:
-                outcome.dead.append((record, self._letter(record, item, refused.stage, refused.reason)))
+                outcome.dead.append((item.record, self._letter(item, refused.stage, refused.reason)))
             except Exception as error:  # noqa: BLE001  one event must never stop its partition
                 reason = f"the stage failed with {type(error).__name__}: keep the dead letter, and report it"
-                outcome.dead.append((record, self._letter(record, item, stage, reason)))
+                outcome.dead.append((item.record, self._letter(item, stage, reason)))
             else:
                 if done is not None:
                     passed.append(done)
         outcome.seconds[stage] = time.perf_counter() - started
         return passed
 
-    def _decode(self, _item: Item | None, record: Record) -> Item:
-        decoded = decode(record.value)
-        event = decoded.event
-        project = _header(record, "project") or normalize.text(event.project) or normalize.DEFAULT_PROJECT
-        origin = Origin(
+    def _origin(self, record: Record) -> Origin:
+        """Return what is known of a record before it is decoded.
+
+        A producer may choose the timestamp: one that is astray would spread a batch over any number of partitions
+        of the tables, so the worker's own time stands in for it.
+        """
+        return Origin(
             topic=record.topic.removeprefix(self._prefix),
             partition=record.partition,
             offset=record.offset,
-            received_ms=record.timestamp,
-            project=project,
-            user_hash=user_hash(event.user, project, self._hash_key),
+            received_ms=normalize.clamp(record.timestamp, self._now_ms()),
+            project=_header(record, "project"),
+            user_hash=0,
         )
-        return Item(record, origin, decoded)
 
-    def _drop(self, items: list[Item], outcome: Outcome) -> list[Item]:
-        kept: list[Item] = []
-        for item in items:
-            dropped_by = self._filter.drops(item.decoded.event)
-            if dropped_by is None:
-                kept.append(item)
-            else:
-                outcome.filtered[dropped_by] = outcome.filtered.get(dropped_by, 0) + 1
-        return kept
+    def _decode(self, item: Item) -> Item:
+        item.decoded = decode(item.record.value)
+        event, origin = item.decoded.event, item.origin
+        project = origin.project or normalize.text(event.project) or normalize.DEFAULT_PROJECT
+        item.origin = replace(origin, project=project, user_hash=user_hash(event.user, project, self._hash_key))
+        return item
 
-    def _scrub(self, item: Item | None, _record: Record) -> Item:
-        assert item is not None
+    def _keep(self, item: Item, outcome: Outcome) -> Item | None:
+        dropped_by = self._filter.drops(item.decoded.event)
+        if dropped_by is None:
+            return item
+        outcome.filtered[dropped_by] = outcome.filtered.get(dropped_by, 0) + 1
+        return None
+
+    def _scrub(self, item: Item) -> Item:
         decoded = item.decoded
         result = self._scrubber.scrub(decoded.payload, item.origin.project, decoded.event.environment or "")
         if result.payload is not decoded.payload:
@@ -173,14 +179,12 @@ class Processor:
             item.scrubbed = {f"{kind} {field}": count for (kind, field), count in result.findings.items()}
         return item
 
-    def _group(self, item: Item | None, _record: Record) -> Item:
-        assert item is not None
+    def _group(self, item: Item) -> Item:
         if not is_span(item.decoded.event, item.origin.topic):
             item.grouped = self._grouping.group(item.decoded.event, item.origin.project)
         return item
 
-    def _add_rows(self, item: Item | None, outcome: Outcome) -> Item:
-        assert item is not None
+    def _add_rows(self, item: Item, outcome: Outcome) -> Item:
         if item.grouped is None:
             outcome.rows[SPANS_TABLE].extend(span_rows(item.decoded, item.origin, item.scrubbed))
         else:
@@ -195,15 +199,16 @@ class Processor:
         outcome.counts = self._counter.count(occurrences, batch.source, batch.boundaries.first, batch.boundaries.last)
         outcome.seconds["count"] = time.perf_counter() - started
 
-    def _letter(self, record: Record, item: Item | None, stage: str, reason: str) -> DeadLetter:
+    def _letter(self, item: Item, stage: str, reason: str) -> DeadLetter:
+        origin = item.origin
         return DeadLetter(
-            topic=record.topic.removeprefix(self._prefix),
-            partition=record.partition,
-            offset=record.offset,
+            topic=origin.topic,
+            partition=origin.partition,
+            offset=origin.offset,
             stage=stage,
             reason=reason,
             time=self._now_ms(),
-            project=item.origin.project if item else _header(record, "project"),
+            project=origin.project,
         )
 
 
@@ -222,12 +227,9 @@ def is_span(event: Event, topic: str) -> bool:
     raise Refused("decode", "the field type is none of error, default, csp, transaction, span: send it elsewhere")
 
 
-def _pairs(items: list[Item]) -> Iterable[tuple[Item | None, Record]]:
-    return ((item, item.record) for item in items)
-
-
 def _header(record: Record, name: str) -> str:
     for key, value in record.headers:
-        if key == name:
+        # Kafka knows headers without a value, whatever the type says.
+        if key == name and value:
             return value.decode("utf-8", "replace").strip()[:200]
     return ""

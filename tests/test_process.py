@@ -1,0 +1,190 @@
+"""The pure stages over a batch: what becomes of each record, and that none of them can stop the batch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from records import NOON_MS, Message, batch_of, example_events, message
+from test_decode import weird_events
+
+from pipeline.count import Counter
+from pipeline.filter import Filter
+from pipeline.fingerprint import Grouping
+from pipeline.normalize import MOST_EARLY_MS, MOST_LATE_MS
+from pipeline.process import Outcome, Processor
+from pipeline.rows import ERROR_COLUMNS, SPAN_COLUMNS
+from pipeline.rules import Rules
+from pipeline.scrub import Policy, Scrubber
+from schemas.event import Event
+
+RULES = Rules.from_toml([{"name": "any", "kind": "new_issue"}], lambda _path: None)
+SCRUBBER = Scrubber(Policy())
+
+
+class Broken(Grouping):
+    """A stage with a mistake in it: it fails on one kind of event."""
+
+    def group(self, event: Event, project: str) -> Any:
+        if event.logger == "unlucky":
+            raise KeyError("quotes hunter2")
+        return super().group(event, project)
+
+
+def processor(grouping: Grouping | None = None, event_filter: Filter | None = None, **options: Any) -> Processor:
+    return Processor(
+        SCRUBBER,
+        grouping or Grouping(),
+        Counter(RULES, 1),
+        event_filter or Filter(),
+        **{"now_ms": lambda: NOON_MS + 5, **options},
+    )
+
+
+PROCESSOR = processor()
+
+
+def error(outcome: Outcome, index: int = 0) -> dict[str, Any]:
+    return dict(zip(ERROR_COLUMNS, outcome.rows["errors"][index], strict=True))
+
+
+def span(outcome: Outcome, index: int = 0) -> dict[str, Any]:
+    return dict(zip(SPAN_COLUMNS, outcome.rows["spans"][index], strict=True))
+
+
+def dead(outcome: Outcome) -> list[tuple[int, str, str]]:
+    return [(letter.offset, letter.stage, letter.project) for _, letter in outcome.dead]
+
+
+def test_a_record_that_cannot_be_decoded_becomes_a_dead_letter_and_the_others_go_on() -> None:
+    records = [message({"message": "a"}, 7), message(b"{hunter2", 8, headers=[("project", b"shop")]), message({}, 9)]
+    outcome = PROCESSOR.process(batch_of(*records))
+    assert [row[ERROR_COLUMNS.index("kafka_offset")] for row in outcome.rows["errors"]] == [7, 9]
+    assert dead(outcome) == [(8, "decode", "shop")]
+    record, letter = outcome.dead[0]
+    assert record is records[1]
+    assert letter.time == NOON_MS + 5
+    assert "hunter2" not in letter.reason
+
+
+def test_a_stage_that_fails_is_named_and_its_error_is_not_quoted() -> None:
+    records = [message({"message": "a", "logger": "unlucky", "project": "shop"}, 1), message({"message": "b"}, 2)]
+    outcome = processor(Broken()).process(batch_of(*records))
+    assert dead(outcome) == [(1, "fingerprint", "shop")]
+    assert "KeyError" in outcome.dead[0][1].reason
+    assert "hunter2" not in outcome.dead[0][1].reason
+    assert len(outcome.rows["errors"]) == 1
+
+
+def test_a_dropped_event_leaves_no_row_no_count_and_is_accounted_for() -> None:
+    dropping = processor(event_filter=Filter(environments=("dev*",), messages=("*ignore*",)))
+    events = [{"environment": "dev-1"}, {"message": "please ignore"}, {"message": "stays"}, {"environment": "dev-2"}]
+    outcome = dropping.process(batch_of(*[message(event, offset) for offset, event in enumerate(events)]))
+    assert outcome.filtered == {"environments": 2, "messages": 1}
+    assert len(outcome.rows["errors"]) == 1
+    assert sum(len(batch.groups) for batch in outcome.counts.values()) == 1
+    assert outcome.dead == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "event", "project"),
+    [
+        ([("project", b" shop ")], {"project": "other"}, "shop"),
+        ([], {"project": "other"}, "other"),
+        ([], {"project": 17}, "17"),
+        ([], {}, "default"),
+        ([("project", b"")], {}, "default"),
+        ([("project", None), ("x", None)], {}, "default"),
+        ([("project", b"\xff")], {}, "\ufffd"),
+    ],
+)
+def test_the_project_is_that_of_the_header_or_the_event(headers: Sequence[Any], event: dict, project: str) -> None:
+    assert error(PROCESSOR.process(batch_of(message(event, headers=headers))))["project"] == project
+
+
+def test_a_header_without_a_value_does_not_keep_a_record_from_being_refused() -> None:
+    assert dead(PROCESSOR.process(batch_of(message(b"{", headers=[("project", None)])))) == [(0, "decode", "")]  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "received"),
+    [
+        (NOON_MS, NOON_MS),
+        (NOON_MS + 5 - MOST_LATE_MS, NOON_MS + 5 - MOST_LATE_MS),
+        (NOON_MS + 4 - MOST_LATE_MS, NOON_MS + 5),
+        (NOON_MS + 5 + MOST_EARLY_MS, NOON_MS + 5 + MOST_EARLY_MS),
+        (-1, NOON_MS + 5),
+        (0, NOON_MS + 5),
+        (4_102_444_800_000, NOON_MS + 5),
+        (2**62, NOON_MS + 5),
+        (None, NOON_MS + 5),
+    ],
+)
+def test_a_timestamp_of_the_producer_that_is_astray_is_not_believed(timestamp: Any, received: int) -> None:
+    """Otherwise one producer could spread a batch over more partitions than an insert may touch."""
+    row = error(PROCESSOR.process(batch_of(message({"timestamp": 1}, timestamp=timestamp))))
+    assert row["received"] == received
+    assert row["timestamp"] == received
+    assert row["client_timestamp"] == 1000
+
+
+def test_an_event_is_scrubbed_before_anything_of_it_is_stored_or_counted() -> None:
+    event = {"message": "call jane@example.org", "user": {"email": "jane@example.org", "id": "u1"}}
+    outcome = processor(hash_key=b"key").process(batch_of(message(event)))
+    row = error(outcome)
+    assert "jane@example.org" not in json.dumps([row, str(outcome.counts)])
+    assert sum(row["scrubbed"].values()) >= 2
+    assert row["user_hash"] != 0
+
+
+def test_spans_and_transactions_go_to_their_table_and_are_not_counted() -> None:
+    transaction = {
+        "type": "transaction",
+        "transaction": "GET /",
+        "contexts": {"trace": {"trace_id": "a" * 32, "span_id": "b" * 16}},
+        "start_timestamp": 10.0,
+        "timestamp": 10.25,
+        "spans": [{"span_id": "c" * 16, "start_timestamp": 10.0, "timestamp": 10.1}, None],
+    }
+    single = {"span_id": "d" * 16, "trace_id": "a" * 32, "start_timestamp": 10.0, "end_timestamp": 10.5}
+    records = [message(transaction, 0, topic="t-spans"), message(single, 1, topic="t-spans")]
+    outcome = processor(topic_prefix="t-").process(batch_of(*records, topic="spans"))
+    assert [row[SPAN_COLUMNS.index("duration_ms")] for row in outcome.rows["spans"]] == [250.0, 100.0, 500.0]
+    assert span(outcome)["kafka_topic"] == "spans"
+    assert outcome.rows["errors"] == []
+    assert outcome.counts == {}
+
+
+def test_an_unknown_type_is_refused() -> None:
+    outcome = PROCESSOR.process(batch_of(message({"type": "feedback"})))
+    assert dead(outcome) == [(0, "decode", "default")]
+
+
+def test_every_stage_is_timed() -> None:
+    outcome = processor(event_filter=Filter(releases=("x",))).process(batch_of(message({})))
+    assert set(outcome.seconds) == {"decode", "filter", "scrub", "fingerprint", "rows", "count"}
+
+
+def test_the_same_records_give_the_same_outcome() -> None:
+    batch = batch_of(*[message(raw, offset) for offset, (_, raw) in enumerate(example_events())])
+    first, second = PROCESSOR.process(batch), PROCESSOR.process(batch)
+    assert first.rows == second.rows
+    assert first.counts == second.counts
+
+
+@given(st.lists(weird_events | st.binary(max_size=20), min_size=1, max_size=4), st.sampled_from(["errors", "spans"]))
+@settings(max_examples=60, deadline=None)
+def test_every_record_leaves_rows_or_a_dead_letter(given_events: list[Any], topic: str) -> None:
+    records: list[Message] = [message(event, offset, topic=topic) for offset, event in enumerate(given_events)]
+    outcome = PROCESSOR.process(batch_of(*records, topic=topic))
+    stored = {row[ERROR_COLUMNS.index("kafka_offset")] for row in outcome.rows["errors"]}
+    stored |= {row[SPAN_COLUMNS.index("kafka_offset")] for row in outcome.rows["spans"]}
+    buried = {letter.offset for _, letter in outcome.dead}
+    assert stored | buried == set(range(len(records)))
+    assert not stored & buried
+    reasons = [letter.reason for _, letter in outcome.dead]
+    assert not [reason for reason in reasons if "the stage failed" in reason], "a stage failed on what it should know"
