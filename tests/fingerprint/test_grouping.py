@@ -110,3 +110,15 @@ def test_frames_are_parallel_lists_over_all_exceptions() -> None:
     assert frames.function == ["create", "load"] * 2
     assert frames.line == [3] * 4
     assert frames.in_app == [True] * 4
+
+
+@pytest.mark.parametrize("kind", ["csp", "hpkp", "expectct", "expectstaple"])
+def test_null_report_is_none(kind: str) -> None:
+    event = msgspec.json.decode(msgspec.json.encode({"message": "order 17 is late", kind: None}), type=Event)
+    assert GROUPING.group(event).rule == "message"
+
+
+def test_report_is_titled_by_what_was_blocked() -> None:
+    raw = b'{"csp": {"csp-report": {"effective-directive": "script-src-elem", "blocked-uri": "https://evil.example/x.js"}}}'
+    grouped = GROUPING.group(msgspec.json.decode(raw, type=Event))
+    assert (grouped.rule, grouped.title) == ("csp", "Blocked 'script-src' from 'evil.example'")

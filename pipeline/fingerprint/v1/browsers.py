@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import re
 
+_LONGEST = 500
+"""Characters of a message that are looked at; engines' own messages are short."""
+
 
 def _same(wording: str, *spellings: str) -> tuple[re.Pattern[str], str]:
     """Return a pattern for all spellings of one failure, and their common wording; ``{}`` takes the first group."""
@@ -137,6 +140,7 @@ _SAME = (
 
 def common_wording(message: str) -> str | None:
     """Return the engines' common wording of a failure, or ``None`` for a message that is the application's own."""
+    message = message[:_LONGEST]
     for pattern, wording in _SAME:
         found = pattern.match(message)
         if found:

@@ -14,6 +14,10 @@ import msgspec
 VARIABLE = "*"
 _LONGEST = 2_000
 """Characters of a message that are looked at; a longer one is cut before any expression sees it."""
+_LONGEST_LINE = 500
+_TELLING = 200
+"""Of a line longer than the one, so many characters of what is left without variables are kept, because a variable's
+length decides where the rest is cut."""
 _CACHED = 4_096
 
 # `KeyError`-like quoting of code: the word before the quotes says that a name follows, not a value.
@@ -34,13 +38,16 @@ _STATUS = (
     r"| was ){1,3}#?[A-Z]{0,2}\d{1,5}\b"
     r"|\b(?:ORA|TS|CS|NU|MSB|E)-?\d{4,5}\b"
 )
-_KEPT = rf"{_STATUS}|\b{_CODE_NOUN}:? (?:'[A-Za-z_][\w.$\-/]*'|\"[A-Za-z_][\w.$\-/]*\"|`[A-Za-z_][\w.$\-/]*`)"
+_REASON = (
+    r"(?<![\w\-])(?:code|errno|error|reason|status|type|exception|method|action|event|stage)=[A-Za-z_]+(?![\w\-.@:/])"
+)
+_KEPT = rf"{_STATUS}|{_REASON}|\b{_CODE_NOUN}:? (?:'[A-Za-z_][\w.$\-/]*'|\"[A-Za-z_][\w.$\-/]*\"|`[A-Za-z_][\w.$\-/]*`)"
 
 _URL = (
     r"\b[a-zA-Z][a-zA-Z0-9+.\-]{1,20}://(?:[^\s'\"<>)\[\]}|]|\[[\w:.%\-]*\])+|\bdata:[a-z]+/[^\s'\"<>)]+|\bmailto:\S+"
     r"|\barn:aws[^\s'\"]*|\bwww\.[^\s'\"<>)]+"
 )
-_EMAIL = r"[\w.+%\-]+@[\w\-]+(?:\.[\w\-]+)+"
+_EMAIL = r"(?<![\w.+%\-])[\w.+%\-]{1,80}@[\w\-]+(?:\.[\w\-]+)+"
 _HOST = (
     r"(?<![\w.@/\-])(?:[a-zA-Z0-9_\-]+\.)+(?:com|net|org|io|dev|app|local|internal|localdomain|cloud|svc"
     r"|lan|corp|"
@@ -49,7 +56,7 @@ _HOST = (
     r"sh|tech|online|site|shop|store|consul|arpa)(?::\d+)?(?![\w(])(?!\.\w)|\blocalhost(?::\d+)?\b"
 )
 _PATH = (
-    r"(?<![\w*/.])(?:~|\.{1,2})?/(?:[\w.@%+~:,=\-]+/)*[\w.@%+~:=\-]*\w/?(?!\w)"
+    r"(?<![\w*/.])(?:~|\.{1,2})?/(?:[\w.@%+~:,=\-]+/)*[\w.@%+~:=\-]*\w/?(?!\w)(?:\?[^\s'\"<>)]*)?"
     r"|\b[A-Za-z]:[\\/](?:[^\s\\/:*?\"<>|']+[\\/])*[^\s\\/:*?\"<>|']*|\\\\[\w.$\-]+\\[^\s\"'<>|]+"
     r"|(?<![\w/*])[\w.@\-]+(?:/[\w.@%+\-]+){2,}"
 )
@@ -72,25 +79,33 @@ _FORMAT = (
     r"|\$\{[^{}]{0,80}\}|\{\{[^{}]{0,80}\}\}|\{\w*(?:[.!:\[][^{}]{0,40})?\}"
 )
 _ADDRESS = (
+    r"\b(?:[0-9A-Fa-f]{2}[:\-]){5}[0-9A-Fa-f]{2}\b|"
     r"\[(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}\](?::\d+)?"
     r"|(?<![\w:.])(?=[0-9a-fA-F:]*\d)(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}(?:%\w+)?(?![\w:])"
 )
 _ASSIGNED = r"(?<=[\w)]=)(?!=)[^\s,;&)\]}'\"]+"
+_UNIT = (
+    r"%|°[CF]|(?:ns|[uµμ]s|ms|(?:milli|micro|nano)?seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|months?|years?"
+    r"|[KMGTkmgt]i?[Bb]|bytes?|USD|EUR|GBP|JPY|CHF|CNY|INR|AUD|CAD|[aApP]\.?[mM]|s|m|h|d|x)\b"
+)
 _WORD = (
-    r"[\-+]?[$€£¥#]?(?<![\w\-])[\w.@$+~%\-]*?\d[\w.@$+~\-]*(?:\s?(?:%|°[CF]|(?:ns|[uµμ]s|ms|secs?|mins?"
-    r"|hrs?|days?|[KMGTkmgt]i?[Bb]|bytes?|s|m|h|d|x)\b))?"
-    r"|(?<![\w])(?=[A-Za-z0-9+/_\-]{0,90}[A-Z])(?=[A-Za-z0-9+/_\-]{0,90}[a-z])[A-Za-z0-9+/_]{32,}={0,2}(?![\w])|\b[0-9a-fA-F]{16,}\b"
+    rf"[\-+]?[$€£¥#]?(?<![\w\-])[\w.@$+~%\-]{{0,120}}?\d[\w.@$+~\-]*(?:\s?(?:{_UNIT}))?"
+    r"|(?<!\w)(?=[A-Za-z0-9+/_\-]{0,90}[A-Z])(?=[A-Za-z0-9+/_\-]{0,90}[a-z])[A-Za-z0-9+/_]{32,}={0,2}(?!\w)"
+    r"|\b[0-9a-fA-F]{8,}\b"
 )
 
 _VARIABLES = re.compile(
-    rf"(?P<kept>{_KEPT})|{_JSON}|{_URL}|{_EMAIL}|{_QUOTED}|{_PLACEHOLDER}|{_FORMAT}|{_ADDRESS}"
+    rf"(?P<kept>{_KEPT})|{_URL}|{_EMAIL}|{_QUOTED}|{_PLACEHOLDER}|{_FORMAT}|{_ADDRESS}"
     rf"|{_ASSIGNED}|{_HOST}|{_PATH}|{_DATE}|{_WORD}"
 )
+_STRUCTURE = re.compile(rf"{_JSON}|\{{\s*[\"'][^\n]*$")
 _ROW = re.compile(r"\*(?:[^\S\n]*(?:[,;|/x:&+\-]|and|or|to|\.{2,3})?[^\S\n]*\*)+")
 _EMPTY = re.compile(r"[\[({<]\s*(?:\*?\s*|(?:\*\s*,\s*)+\.{3})[\])}>]")
 # What is glued to a variable belongs to it: `order-*`, `*.pdf`, `*T*`.
 _GLUED = re.compile(r"(?:\w[\w@/.\-]*)?\*(?:[\w@/\-]|\.(?=[\w*])|\*)*")
 _PLURAL = re.compile(r"(?<=\* )([a-z]{2,}?)(?:(?<=[sxz])es|(?<=[cs]h)es|s|\(s\))(?![\w(])")
+# `<Order object at 0x7f…>`, `<User: ann>`: how objects show themselves.
+_OBJECT = re.compile(r"<([A-Z][\w.]{0,80}):? [^<>\n]{1,200}>")
 _SPACE = re.compile(r"\s+")
 _SQL_TAIL = re.compile(
     r"\s*(?:\[parameters: .*|\(Background on this error at: .*|DETAIL:\s.*|HINT:\s.*|CONTEXT:\s.*"
@@ -132,12 +147,15 @@ def _of_json(text: str) -> str | None:
 
 
 def _normalise(text: str) -> str:
-    text = _VARIABLES.sub(_replace, text)
+    long = len(text) > _LONGEST_LINE
+    if "<" in text:
+        text = _OBJECT.sub(r"<\1 *>", text)
+    text = _VARIABLES.sub(_replace, text[:_LONGEST_LINE])
     text = _GLUED.sub(VARIABLE, _EMPTY.sub(VARIABLE, text))
-    text = _ROW.sub(VARIABLE, text)
-    text = _EMPTY.sub(VARIABLE, text)
-    text = _PLURAL.sub(lambda found: found[1], text)
-    return _SPACE.sub(" ", text).strip().rstrip(" .:;,!")
+    for _ in range(2):
+        text = _EMPTY.sub(VARIABLE, _ROW.sub(VARIABLE, text))
+    text = _SPACE.sub(" ", _PLURAL.sub(r"\1", text)).strip().rstrip(" .:;,!")
+    return text[:_TELLING] if long else text
 
 
 class Messages:
@@ -166,4 +184,8 @@ def normal_message(raw: str) -> str:
         if of_json is not None:
             return of_json
     text = _UNCAUGHT.sub("", text)
-    return _normalise(first_lines(_SQL_TAIL.sub("", text)))
+    text = _SQL_TAIL.sub("", text)
+    if "{" in text or "[" in text:
+        # Before lines are looked at, because JSON may be spread over many.
+        text = _STRUCTURE.sub(VARIABLE, text)
+    return _normalise(first_lines(text))

@@ -13,11 +13,19 @@ _DRIVE = re.compile(r"^[A-Za-z]:/+|^//[^/]+/[^/]+/")
 
 # Content hashes that bundlers put into names: `main.3f2a9c1b.js`, `chunk-4QH2ZL7E.mjs`, `index-DiwrgTda.js`.
 _NAME_HASH = re.compile(
-    r"[.\-_~](?=[A-Za-z_\-]*\d[\w\-]*\.|[A-Z0-9]{8}\.)[A-Za-z0-9_\-]{6,64}(?=(?:\.(?:min|bundle|chunk"
-    r"|prod|legacy|esm))*"
-    r"\.(?:[cm]?[jt]sx?|css|wasm|vue|svelte|jsbundle|map)$)"
+    r"""[.\-_~](?:
+        (?=[a-f]*\d)[0-9a-f]{6,64}                                 # hexadecimal
+        | [A-Z0-9]{8}                                              # base 32, in capitals
+        | (?=(?:[a-z]*\d){2})(?=\d*[a-z])[a-z0-9]{8,32}            # base 36
+        | (?=[\w\-]{0,7}[A-Z])(?=[\w\-]{0,7}[a-z0-9_\-])[\w\-]{8}  # base 64, as rollup cuts it
+        | (?=[\w]*[A-Z])(?=[\w]*[a-z])(?=[\w]*\d)\w{12,64}
+    )(?=(?:\.(?:min|bundle|chunk|prod|legacy|esm|module|modern))*\.(?:[cm]?[jt]sx?|css|wasm|vue|svelte|jsbundle|map)$)""",
+    re.VERBOSE,
 )
-_MIXED_HASH = re.compile(r"[.\-](?=[A-Za-z0-9_]*[a-z])(?=[A-Za-z0-9_]*[A-Z])[A-Za-z0-9_]{8}(?=\.(?:[cm]?js|css)$)")
+_KIND = re.compile(r"(?:\.(?:min|bundle|chunk))+(?=\.[cm]?js$)")
+_CHUNK_NUMBER = re.compile(r"^\d+(?=\.|-)")
+_LONGEST = 1_000
+"""Characters of a path that are looked at: a script may have come as one huge ``data:`` URL."""
 _VERSION = re.compile(r"@v?\d[\w.+\-]*(?=/|$)")
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 # Path segments that name a build, a release or a record: digits, versions, dates, hashes.
@@ -53,7 +61,10 @@ def normal_path(raw: str) -> str:
     ``https://localhost:3000/static/js/main.aa11bb22.js`` both give ``static/js/main.js``;
     ``/home/ann/shop/src/orders.js`` and ``/usr/src/app/src/orders.js`` both give ``src/orders.js``.
     """
-    path = raw.strip()
+    path = raw[:_LONGEST].strip()
+    scheme = path[:5].lower()
+    if scheme in ("data:", "blob:"):
+        return f"<{scheme[:-1]}>"
     bundled = _BUNDLER.match(path)
     if bundled:
         path = _bundler_path(path[bundled.end() :], path)
@@ -62,7 +73,7 @@ def normal_path(raw: str) -> str:
         origin = _ORIGIN.match(path)
         web = origin is not None and not path[:5].lower().startswith("file:")
         if origin:
-            path = path[origin.end() :]
+            path = path[origin.end() :] if web else "/" + path[origin.end() :]
     if web or "?" in path:
         path = _QUERY.sub("", path)
     path = path.replace("\\", "/")
@@ -100,5 +111,5 @@ def _layout(path: str, absolute: bool) -> str:
 
 
 def normal_file(name: str) -> str:
-    """Return a file's name without the content hash that a bundler put into it."""
-    return _MIXED_HASH.sub("", _NAME_HASH.sub("", name))
+    """Return a file's name without the content hash or the number that a bundler gave it."""
+    return _CHUNK_NUMBER.sub("*", _KIND.sub("", _NAME_HASH.sub("", name)))

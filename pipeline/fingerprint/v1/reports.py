@@ -28,7 +28,7 @@ _HOST_KINDS = ("hpkp", "expectct", "expectstaple")
 
 
 def _body(raw: msgspec.Raw) -> Mapping[str, Any]:
-    """Return a report's fields with underscores for dashes, whether or not it stands in an envelope of its own."""
+    """Return a report's fields with underscores for dashes, whatever envelope it stands in; none for ``null``."""
     try:
         found = msgspec.json.decode(raw)
     except (msgspec.DecodeError, RecursionError):
@@ -86,11 +86,13 @@ def report_components(event: Event) -> tuple[str, list[str], str] | None:
     """Return rule, components and title of a browser's report; ``None`` for an event that is none."""
     if event.csp != NOTHING:
         report = _body(event.csp)
-        directive, blocked = _directive(report), _blocked(report)
-        return "csp", [f"directive: {directive}", f"blocked: {blocked}"], f"Blocked '{directive}' from '{blocked}'"
+        if report:
+            directive, blocked = _directive(report), _blocked(report)
+            return "csp", [f"directive: {directive}", f"blocked: {blocked}"], f"Blocked '{directive}' from '{blocked}'"
     for kind in _HOST_KINDS:
         raw = getattr(event, kind)
-        if raw != NOTHING:
-            host = _text(_body(raw).get("hostname")).lower() or "unknown"
+        report = _body(raw) if raw != NOTHING else {}
+        if report:
+            host = _text(report.get("hostname")).lower() or "unknown"
             return kind, [f"report: {kind}", f"host: {host}"], f"{kind} failed for '{host}'"
     return None

@@ -19,6 +19,7 @@ _STACKS_CACHED = 8_192
 _DEEPEST = 60
 """Frames that contribute, counted from the failure: what calls an application's entry point tells nothing apart."""
 _LONGEST_LINE = 160
+_LONGEST_NAME = 1_000
 _SPACE = re.compile(r"\s+")
 _SCRIPT = re.compile(r"\.(?:[cm]?[jt]sx?|vue|svelte|jsbundle|bundle|wasm|coffee|astro)$")
 _ASYNC = re.compile(r"^(?:async |async\*|[\w.]+(?: \w+)?\*)")
@@ -89,7 +90,7 @@ class FrameReader:
 
     def _look(self, frame: Frame, name: str) -> Seen:
         platform = platform_of(name)
-        raw = frame.function or frame.raw_function or frame.symbol or ""
+        raw = (frame.function or frame.raw_function or frame.symbol or "")[:_LONGEST_NAME]
         function = platform.name(raw, frame)
         place = platform.place(frame)
         own = platform.nearness(frame)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pipeline.fingerprint.v1.model import APP, LIBRARY, RUNTIME, Platform
+from pipeline.fingerprint.v1.model import APP, LIBRARY, RUNTIME, SHIM, Platform
 from pipeline.fingerprint.v1.paths import normal_path
 from schemas.event import Frame
 
@@ -14,6 +14,8 @@ _LOCAL = re.compile(r"<(?P<outer>[^<>]*)>g__(?P<name>\w+)\|[\d_]+")
 _CLOSURE_CLASS = re.compile(r"[.+]?<>c(?:__DisplayClass\d+_\d+)?(?:`\d+)?(?=$|[.+])|[.+]?<>c__\w+")
 _ARITY = re.compile(r"`\d+(?:\[\[.*?\]\]|\[[^\]\[]*\])?|\[T[\w, ]*\]")
 _PARAMETERS = re.compile(r"\(.*\)$", re.DOTALL)
+_GENERATED = re.compile(r"@\d+(?:-\d+)*")
+_DYNAMIC = re.compile(r"^lambda_method\d*$|^dynamic_method$")
 _BACKTICK = re.compile(r"\{[^{}]*\}$")
 
 _RUNTIME = re.compile(
@@ -38,7 +40,9 @@ def _written_in(module: str) -> tuple[str, str | None]:
 
 def _name(function: str, frame: Frame) -> str:
     method = _written_in(frame.module)[1] if frame.module else None
-    function = _PARAMETERS.sub("", function)
+    function = _GENERATED.sub("", _PARAMETERS.sub("", function))
+    if _DYNAMIC.match(function):
+        return SHIM
     for pattern in (_LOCAL, _LAMBDA, _STATE_MACHINE):
         found = pattern.search(function)
         if found:

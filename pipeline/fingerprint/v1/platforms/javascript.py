@@ -31,7 +31,8 @@ _PREFIX = re.compile(
 )
 # `foo/<`, `foo/bar<`: Firefox's names for a function without one, by the place where it was made.
 _INFERRED = re.compile(r"[<\]]$|/<$")
-_WEBPACK_ID = re.compile(r"^(?:\.?/.*\.[jt]sx?|\d{2,}|[\w+/]{4,6}|__webpack_modules__.*)$")
+# The body of a module in a bundle: `./src/app.js`, `Module../src/app.js`, `Object.4711`, `__webpack_modules__.17`.
+_MODULE_BODY = re.compile(r"^(?:(?:Module|Object|\w)\.)?(?:\.{1,2}/.*|\d{2,})$|^__webpack_modules__\b")
 _BABEL = re.compile(r"^_?callee\d*\$?(?:_\d+)?$")
 _COUNTER = re.compile(r"^_+(?=[A-Za-z])|(?<=[A-Za-z])\$?\d+$|_anon_\d+_?$")
 
@@ -61,15 +62,11 @@ _MODULE_INSTALLED = re.compile(r"(?:^|\.)node_modules\.|^@sentry[./]")
 def _bare(function: str) -> str:
     """Return the author's name of a function, whichever engine wrote it down."""
     function = _PREFIX.sub("", _AS.sub("", function.strip()))
-    if function in _NAMELESS or _INFERRED.search(function):
+    if function in _NAMELESS or _INFERRED.search(function) or _MODULE_BODY.match(function):
         return ANONYMOUS
     # Firefox keeps the path to where a name was given: `setup/this.onClick`, `Foo.prototype.bar`.
     if "/" in function and not function.startswith((".", "/")):
         function = function.rpartition("/")[2]
-    if _WEBPACK_ID.match(function) and (
-        "/" in function or function.isdigit() or function.startswith("__webpack_modules")
-    ):
-        return ANONYMOUS
     last = function.rpartition(".")[2].strip("()[]'\" ")
     if last in _NAMELESS or last.isdigit():
         return ANONYMOUS

@@ -10,6 +10,7 @@ from schemas.event import Frame
 _GENERATED_CLASS = re.compile(
     r"\$\$(?:EnhancerBy|FastClassBy|KeyFactoryBy|SpringCGLIB|Lambda|_javassist|_Weld)\S*|\$\$Lambda.*|\$Lambda.*"
     r"|\$(?:ByteBuddy|MockitoMock|HibernateProxy|HibernateInstantiator|Proxy|auxiliary)\$?\w*|_\$\$_\w+|_Accessor_\w+"
+    r"|\$\$(?:External|Internal)SyntheticLambda\S*|-\$\$Nest\S*|-CC$|\$-CC$|__\d{2,}"
     r"|/0x[0-9a-f]+|_Subclass$|_ClientProxy$|\$Companion$|\$DefaultImpls$|Kt$"
 )
 _INNER = re.compile(r"\$(?:\d+|sam\$\S*|inlined\$\S*|special\$\S*|lambda-?\d*|\$inlined\S*|_?closure\d*)+")
@@ -48,7 +49,7 @@ _GENERATED = re.compile(
 
 # Classes made at run time, whose methods only call the same method of the class they stand for.
 _DELEGATING = re.compile(
-    rf"{_GENERATED.pattern}|\$\$(?:EnhancerBy|FastClassBy|SpringCGLIB|_javassist|_Weld)|\$(?:ByteBuddy|MockitoMock|"
+    rf"{_GENERATED.pattern}|\$\$(?:EnhancerBy|FastClassBy|SpringCGLIB|_javassist|_Weld|Lambda|ExternalSyntheticLambda|InternalSyntheticLambda)|\$(?:ByteBuddy|MockitoMock|"
     r"HibernateProxy)\$|_\$\$_|_Subclass$|_ClientProxy$"
 )
 

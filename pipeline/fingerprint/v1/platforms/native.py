@@ -86,13 +86,13 @@ def without_arguments(function: str) -> str:
 def _name(function: str, frame: Frame) -> str:
     function = _SUFFIX.sub("", _OFFSET.sub("", function.strip()))
     if function in _UNKNOWN or _ADDRESS.match(function):
-        return SHIM if frame.package is None else "<unknown>"
+        return SHIM if frame.package is None else ANONYMOUS
     block = _BLOCK.match(function)
     if block:
         function = block["owner"] or block["function"] or block["method"]
     if function.startswith(("-[", "+[")):
         return function
-    if "{{closure}}" in function or rust._HASH.search(function):
+    if rust.is_symbol(function):
         return rust.normal_symbol(function)
     function = _IN_CONFORMANCE.sub("", _SWIFT.sub("", function))
     function = _LAMBDA.sub("{lambda}", _ANONYMOUS_NAMESPACE.sub("{anonymous}", function))

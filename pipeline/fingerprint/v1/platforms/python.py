@@ -46,11 +46,20 @@ _STANDARD_MODULES = frozenset(
 )  # fmt: skip
 _LIBRARY_MODULES = frozenset(
     {
-        "aiohttp", "anyio", "billiard", "boto3", "botocore", "celery", "click", "django", "fastapi", "flask", "gevent",
-        "greenlet", "grpc", "gunicorn", "httpcore", "httpx", "jinja2", "kombu", "numpy", "pandas", "psycopg",
-        "psycopg2", "pydantic", "pymongo", "redis", "requests", "rest_framework", "rq", "sentry_sdk", "sqlalchemy",
-        "starlette", "tenacity", "tornado", "trio", "twisted", "urllib3", "uvicorn", "uwsgi", "werkzeug",
-        "exceptiongroup",
+        "_pytest", "aiohttp", "aiokafka", "alembic", "anyio", "apscheduler", "arq", "asgiref", "asyncpg",
+        "attr", "azure", "billiard", "boto3", "botocore", "bs4", "cassandra", "celery", "cffi", "channels",
+        "click", "confluent_kafka", "cryptography", "daphne", "dateutil", "django", "docker", "dramatiq",
+        "elasticsearch", "engineio", "eventlet", "exceptiongroup", "fastapi", "faust", "flask", "gevent",
+        "google", "graphene", "graphql", "greenlet", "grpc", "gunicorn", "h11", "h2", "httpcore", "httpx",
+        "huey", "hypercorn", "jinja2", "jsonschema", "jwt", "kafka", "kombu", "kubernetes", "lxml", "mako",
+        "markdown", "marshmallow", "matplotlib", "mode", "mongoengine", "motor", "mysql", "MySQLdb", "newrelic",
+        "numpy", "oauthlib", "openai", "opentelemetry", "pandas", "paramiko", "peewee", "pika", "PIL",
+        "pkg_resources", "pluggy", "prometheus_client", "psycopg", "psycopg2", "pydantic", "pydantic_core",
+        "pymongo", "pymysql", "pyramid", "pytest", "ray", "redis", "requests", "rest_framework", "rq", "sanic",
+        "scipy", "sentry_sdk", "simplejson", "six", "sklearn", "slack_sdk", "socketio", "sqlalchemy",
+        "sqlmodel", "starlette", "stripe", "tenacity", "tensorflow", "torch", "tornado", "tqdm", "trio",
+        "twisted", "typer", "urllib3", "uvicorn", "uvloop", "uwsgi", "waitress", "websocket", "websockets",
+        "werkzeug", "whitenoise", "wrapt", "yaml", "zeep", "zmq", "zope",
     }
 )  # fmt: skip
 

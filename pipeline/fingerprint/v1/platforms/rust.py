@@ -8,7 +8,7 @@ from pipeline.fingerprint.v1.model import APP, LIBRARY, RUNTIME, Platform
 from pipeline.fingerprint.v1.paths import normal_path
 from schemas.event import Frame
 
-_HASH = re.compile(r"::h[0-9a-f]{16}$")
+_HASH = re.compile(r"::h[0-9a-f]{16}$|17h[0-9a-f]{16}(?=E)")
 _CLOSURE = re.compile(
     r"::\{\{?(?:closure|vtable\.shim|constructor|async_fn_env|async_block_env|impl|async_block"
     r"|coroutine)[^{}]*\}?\}|\{\{vtable\.shim\}\}"
@@ -47,6 +47,11 @@ def _generics(function: str) -> str:
             kept.append(character)
         previous = character
     return "".join(kept).replace("::::", "::").strip(":")
+
+
+def is_symbol(function: str) -> bool:
+    """Whether a native symbol is a Rust one: it ends in a hash, or names a closure Rust's way."""
+    return "{{closure}}" in function or _HASH.search(function) is not None
 
 
 def normal_symbol(function: str) -> str:
