@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 from installation import Installation, event, message
 
+from deploy.local.embedded_broker import EmbeddedBroker
+from deploy.local.ports import free_port
 from deploy.local.worker import Worker
 
 EVENTS = 10_000
@@ -36,6 +40,18 @@ match = { environment = "production" }
 
 
 def test_ten_thousand_events_are_ten_thousand_rows_with_right_counts_and_alerts(installation: Installation) -> None:
+    _main_job(installation)
+
+
+def test_the_same_on_the_embedded_broker(clickhouse: str, names: Any, tmp_path: Path) -> None:
+    broker = EmbeddedBroker(tmp_path / "kafka", port=free_port(), log=tmp_path / "broker.log")
+    with broker:
+        installation = Installation(broker.address, clickhouse, names, tmp_path)
+        installation.migrate()
+        _main_job(installation)
+
+
+def _main_job(installation: Installation) -> None:
     installation.configure(RULES)
     sent = [event(number, group=number % GROUPS, environment="production") for number in range(EVENTS)]
     with installation.worker() as worker:
