@@ -1,0 +1,219 @@
+"""The shape of the code: imports go one way, edges are few, columns and topics are declared once."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import schemas
+from pipeline.alert_rows import ALERT_COLUMNS
+from pipeline.deliver import DEAD_LETTER_COLUMNS
+from pipeline.rows import ERROR_COLUMNS, SPAN_COLUMNS
+from schemas.clickhouse import migrations
+from schemas.topics import TOPICS
+
+ROOT = Path(schemas.__file__).parents[1]
+SERVERS = {"faust", "mode", "aiokafka", "aiohttp", "clickhouse_connect", "asyncio"}
+PURE = (
+    "alert_rows",
+    "count",
+    "decode",
+    "errors",
+    "evidence",
+    "filter",
+    "fingerprint",
+    "gather",
+    "identity",
+    "known_issues",
+    "matching",
+    "normalize",
+    "panes",
+    "process",
+    "records",
+    "rows",
+    "rules",
+    "scrub",
+    "window_state",
+    "windows",
+)
+EDGES = {
+    "app",
+    "clickhouse",
+    "config",
+    "counting",
+    "deliver",
+    "health",
+    "intake",
+    "kafka",
+    "ledger",
+    "migrate",
+    "transport",
+}
+
+
+def modules(folder: str) -> dict[str, set[str]]:
+    """Return the modules under a folder, by their dotted names, and the modules they import."""
+    found: dict[str, set[str]] = {}
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        # Distributions of their own, and programs that are captured from.
+        if not name.startswith(("schemas.producers.", "schemas.examples.")):
+            found[name.removesuffix(".__init__")] = imported(path)
+    return found
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: import by the full name"
+            names.add(node.module or "")
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def top(names: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in names}
+
+
+PIPELINE = modules("pipeline")
+SCHEMAS = modules("schemas")
+DEPLOY = modules("deploy")
+
+
+def stage(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert {f"pipeline.{name}" for name in PURE} <= set(PIPELINE)
+    assert len(SCHEMAS) > 5
+    assert "clickhouse_connect" in top(PIPELINE["pipeline.clickhouse"])
+
+
+@pytest.mark.parametrize("module", SCHEMAS)
+def test_schemas_know_nothing_of_the_rest(module: str) -> None:
+    assert not top(SCHEMAS[module]) & {"pipeline", "deploy", "benchmarks", "tests"}
+
+
+@pytest.mark.parametrize("module", [name for name in PIPELINE if not name.startswith("pipeline.commands")])
+def test_the_worker_knows_nothing_of_how_it_is_run(module: str) -> None:
+    assert not top(PIPELINE[module]) & {"deploy", "benchmarks", "tests"}
+
+
+@pytest.mark.parametrize("module", [name for name in PIPELINE if stage(name) in PURE])
+def test_a_pure_stage_imports_no_server_and_no_edge(module: str) -> None:
+    names = PIPELINE[module]
+    assert not top(names) & SERVERS
+    assert not {stage(name) for name in names if name.startswith("pipeline.")} & EDGES
+
+
+def test_one_module_talks_to_clickhouse() -> None:
+    assert [name for name, names in PIPELINE.items() if "clickhouse_connect" in top(names)] == ["pipeline.clickhouse"]
+
+
+def test_few_modules_talk_to_kafka() -> None:
+    found = {name for name, names in PIPELINE.items() if top(names) & {"aiokafka", "faust"}}
+    commands = {name for name in found if name.startswith("pipeline.commands")}
+    allowed = {
+        "pipeline.kafka",
+        "pipeline.transport",
+        "pipeline.app",
+        "pipeline.health",
+        "pipeline.migrate",
+        "pipeline.gateway.sink",
+    }
+    assert found - commands <= allowed
+
+
+def test_nobody_imports_the_commands() -> None:
+    everything = {**PIPELINE, **SCHEMAS}
+    users = {
+        name
+        for name, names in everything.items()
+        if not name.startswith("pipeline.commands")
+        and name != "pipeline.__main__"
+        and any(one.startswith("pipeline.commands") for one in names)
+    }
+    assert users == set()
+
+
+def test_imports_have_no_cycles() -> None:
+    everything = {**PIPELINE, **SCHEMAS, **DEPLOY}
+    graph = {
+        name: {one for one in names if one in everything and one != name and not name.startswith(f"{one}.")}
+        for name, names in everything.items()
+    }
+    while leaves := [name for name, names in graph.items() if not names]:
+        for leaf in leaves:
+            del graph[leaf]
+        for names in graph.values():
+            names.difference_update(leaves)
+    assert graph == {}
+
+
+def columns_of(table: str) -> list[str]:
+    """Return the columns of a table as its migration declares them, without those that have a default of their own."""
+    (statement,) = [
+        statement
+        for migration in migrations()
+        for statement in migration.statements
+        if re.match(rf"CREATE TABLE IF NOT EXISTS {table}\b", statement)
+    ]
+    body = statement[statement.index("(") + 1 : statement.index("\n)")]
+    found = [re.match(r"\s+(\w+)\s+\S", line) for line in body.splitlines()]
+    return [match[1] for match in found if match and match[1] != "INDEX"]
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        ("errors", ERROR_COLUMNS),
+        ("spans", SPAN_COLUMNS),
+        ("alerts", ALERT_COLUMNS),
+        ("dead_letters", DEAD_LETTER_COLUMNS),
+    ],
+)
+def test_the_columns_of_rows_are_those_of_their_table(table: str, columns: tuple[str, ...]) -> None:
+    assert sorted(columns) == sorted(columns_of(table))
+    assert len(set(columns)) == len(columns)
+
+
+def test_migrations_are_numbered_without_gaps() -> None:
+    assert [migration.version for migration in migrations()] == list(range(1, len(migrations()) + 1))
+
+
+def test_every_table_that_a_view_writes_to_drops_repeated_inserts() -> None:
+    statements = [statement for migration in migrations() for statement in migration.statements]
+    tables = {m[1]: s for s in statements if (m := re.match(r"CREATE TABLE IF NOT EXISTS (\w+)", s))}
+    targets = {m[1] for s in statements if (m := re.search(r"MATERIALIZED VIEW IF NOT EXISTS \w+ TO (\w+)", s))}
+    assert len(targets) >= 4
+    for table in targets | {"errors", "spans", "alerts", "dead_letters"}:
+        assert "non_replicated_deduplication_window" in tables[table], table
+
+
+def test_topics_are_declared_once() -> None:
+    """Their names stand as text in schemas/topics.py alone; the modules take them from there."""
+    assert len({topic.name for topic in TOPICS}) == len(TOPICS)
+    declared = {topic.name for topic in TOPICS if "-" in topic.name}
+    for name, path in ((name, ROOT / Path(*name.split("."))) for name in PIPELINE if "commands" not in name):
+        file = path.with_suffix(".py") if path.with_suffix(".py").exists() else path / "__init__.py"
+        texts = {node.value for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Constant)}
+        assert not declared & {text for text in texts if isinstance(text, str)}, name
+        calls = [node.func for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
+        assert not [call for call in calls if isinstance(call, ast.Name) and call.id == "Topic"], name
+
+
+def test_modules_are_not_longer_than_one_can_read() -> None:
+    long = {
+        str(path.relative_to(ROOT)): count
+        for folder in ("pipeline", "schemas", "deploy")
+        for path in (ROOT / folder).rglob("*.py")
+        if (count := len(path.read_text(encoding="utf-8").splitlines())) > 520
+    }
+    assert long == {}
