@@ -1,0 +1,273 @@
+"""Delivery: the ledger first, everything acknowledged before a batch is done, and bad rows found and buried."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from records import Message, batch_of, message
+from test_rows import COLUMNS, NOW
+
+from pipeline.clickhouse import ClickHouse, RequestRejected
+from pipeline.config import ClickHouseSettings, RetentionSettings
+from pipeline.deliver import DEAD_LETTER_COLUMNS, Delivery, _middle
+from pipeline.errors import Unavailable
+from pipeline.ledger import Ledger
+from pipeline.metrics import Metrics
+from pipeline.migrate import migrate_clickhouse
+from pipeline.process import Outcome
+from pipeline.records import Batch, Boundaries, Source
+from schemas.counts import CountsBatch, decode_counts
+from schemas.dead_letter import DeadLetter
+
+OFFSET = {table: columns.index("kafka_offset") for table, columns in COLUMNS.items()}
+OFFSET["dead_letters"] = DEAD_LETTER_COLUMNS.index("kafka_offset")
+
+
+@dataclass
+class Servers:
+    """Stands for ClickHouse and Kafka: notes what arrives, refuses rows of some offsets, and is away for a while."""
+
+    log: list[str] = field(default_factory=list)
+    stored: dict[str, list[tuple[str, list[int]]]] = field(default_factory=dict)
+    sent: list[tuple[str, bytes, dict[str, Any]]] = field(default_factory=list)
+    bad_offsets: set[int] = field(default_factory=set)
+    away: int = 0
+    kafka_away: int = 0
+    wrong: RequestRejected | None = None
+
+    def insert(self, table: str, columns: Sequence[str], lines: bytes, token: str) -> None:
+        if table == "batches":
+            self.log.append("ledger")
+            return
+        rows = [json.loads(line) for line in lines.splitlines()]
+        offsets = [row[OFFSET[table]] for row in rows]
+        self.log.append(f"insert {table} {token}")
+        if self.away:
+            self.away -= 1
+            raise Unavailable("ClickHouse is away")
+        if self.wrong is not None:
+            wrong, self.wrong = self.wrong, None
+            raise wrong
+        if table != "dead_letters" and self.bad_offsets & set(offsets):
+            raise RequestRejected("a value does not fit", 27)
+        assert len(columns) == len(rows[0])
+        self.stored.setdefault(table, []).append((token, offsets))
+
+    async def send(self, topic: str, value: bytes, **options: Any) -> None:
+        self.log.append(f"send {topic}")
+        if self.kafka_away:
+            self.kafka_away -= 1
+            raise Unavailable("Kafka is away")
+        self.sent.append((topic, value, options))
+
+    def offsets(self, table: str) -> list[int]:
+        return sorted(offset for _, offsets in self.stored.get(table, []) for offset in offsets)
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(4) as threads:
+        yield threads
+
+
+def delivery(servers: Any, executor: ThreadPoolExecutor, process: Callable[[Batch], Outcome] = NOW.process) -> Delivery:
+    return Delivery(
+        process,
+        COLUMNS,
+        ledger=Ledger(servers),
+        clickhouse=servers,
+        executor=executor,
+        send=servers.send,
+        metrics=Metrics(),
+    )
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(30):
+            await work
+
+    asyncio.run(bounded())
+
+
+async def delivered(to: Delivery, batch: Batch) -> None:
+    loop = asyncio.get_running_loop()
+    previous: asyncio.Future[None] = loop.create_future()
+    previous.set_result(None)
+    await to.deliver(batch, previous, loop.create_future())
+
+
+def events(count: int) -> list[Message]:
+    return [message({"message": f"issue {offset % 3}"}, offset) for offset in range(count)]
+
+
+def test_the_ledger_is_written_before_anything_is_sent(executor: ThreadPoolExecutor) -> None:
+    servers = Servers()
+    run(delivered(delivery(servers, executor), batch_of(*events(5))))
+    assert servers.log[0] == "ledger"
+    assert sorted(servers.log[1:]) == ["insert errors errors/life/0/0-4/errors", "send counts"]
+    assert servers.offsets("errors") == [0, 1, 2, 3, 4]
+    counts = decode_counts(servers.sent[0][1])
+    assert (counts.topic, counts.incarnation, counts.partition) == ("errors", "life", 0)
+    assert (counts.first, counts.last) == (0, 4)
+
+
+def test_a_server_that_is_away_gets_the_same_again(executor: ThreadPoolExecutor) -> None:
+    servers = Servers(away=1, kafka_away=1)
+    run(delivered(delivery(servers, executor), batch_of(*events(3))))
+    assert servers.log.count("insert errors errors/life/0/0-2/errors") == 2
+    assert servers.log.count("send counts") == 2
+    assert servers.offsets("errors") == [0, 1, 2]
+    assert len(servers.sent) == 1
+
+
+def test_a_request_that_is_wrong_for_another_reason_than_its_rows_is_tried_again(executor: ThreadPoolExecutor) -> None:
+    """A table that somebody has renamed must not drain the topic into the dead letters."""
+    servers = Servers(wrong=RequestRejected("no such table", 60))
+    run(delivered(delivery(servers, executor), batch_of(*events(3))))
+    assert servers.offsets("errors") == [0, 1, 2]
+    assert servers.offsets("dead_letters") == []
+
+
+@pytest.mark.parametrize("bad", [{0}, {6}, {3}, {0, 6}, {2, 3, 4}, set(range(7))])
+def test_bad_rows_are_found_and_buried_and_the_others_stored(executor: ThreadPoolExecutor, bad: set[int]) -> None:
+    servers = Servers(bad_offsets=bad)
+    run(delivered(delivery(servers, executor), batch_of(*events(7))))
+    assert servers.offsets("errors") == sorted(set(range(7)) - bad)
+    assert servers.offsets("dead_letters") == sorted(bad)
+    tokens = [token for token, _ in servers.stored.get("errors", [])]
+    assert len(set(tokens)) == len(tokens)
+    letters = [options["headers"] for topic, _, options in servers.sent if topic == "dead-letters"]
+    found = sorted(
+        (DeadLetter.from_headers(headers).offset, DeadLetter.from_headers(headers).stage) for headers in letters
+    )
+    assert found == [(offset, "store") for offset in sorted(bad)]
+
+
+def test_a_divided_batch_is_divided_in_the_same_way_again(executor: ThreadPoolExecutor) -> None:
+    first, second = Servers(bad_offsets={3}), Servers(bad_offsets={3})
+    for servers in (first, second):
+        run(delivered(delivery(servers, executor), batch_of(*events(9))))
+    assert sorted(first.stored["errors"]) == sorted(second.stored["errors"])
+
+
+def test_the_spans_of_one_event_stay_together(executor: ThreadPoolExecutor) -> None:
+    spans = [{}, {}, {}]
+    records = [
+        message({"type": "transaction", "spans": spans[:size]}, offset, topic="spans")
+        for offset, size in enumerate((3, 0, 2, 1))
+    ]
+    servers = Servers(bad_offsets={2})
+    run(delivered(delivery(servers, executor), batch_of(*records, topic="spans")))
+    assert servers.offsets("spans") == [0, 0, 0, 0, 1, 3, 3]
+    assert servers.offsets("dead_letters") == [2]
+
+
+@pytest.mark.parametrize(
+    ("offsets", "middle"),
+    [([1, 2], 1), ([1, 1, 2], 2), ([1, 2, 2], 1), ([1, 1, 1, 2], 3), ([1, 2, 2, 2], 1), ([1, 2, 3, 4], 2)],
+)
+def test_rows_are_halved_between_events(offsets: list[int], middle: int) -> None:
+    assert _middle([(offset,) for offset in offsets], 0) == middle
+
+
+def test_dead_letters_carry_the_original_bytes_and_no_content_in_the_table(executor: ThreadPoolExecutor) -> None:
+    bad = message(b"{hunter2", 0, key=b"k", headers=[("project", b"shop")])
+    gone = Message(None, 1)
+    servers = Servers(kafka_away=1)
+    run(delivered(delivery(servers, executor), batch_of(bad, gone)))
+    assert [(topic, value, options["key"]) for topic, value, options in servers.sent] == [
+        ("dead-letters", b"{hunter2", b"k"),
+        ("dead-letters", b"", None),
+    ]
+    assert servers.stored["dead_letters"] == [("errors/life/0/0-1/dead_letters", [0, 1])]
+    # The bytes are on the topic before the table says so.
+    assert servers.log.index("insert dead_letters errors/life/0/0-1/dead_letters") == len(servers.log) - 1
+
+
+def test_counts_wait_for_those_of_the_batch_before(executor: ThreadPoolExecutor) -> None:
+    async def test() -> None:
+        servers = Servers()
+        loop = asyncio.get_running_loop()
+        previous: asyncio.Future[None] = loop.create_future()
+        sent: asyncio.Future[None] = loop.create_future()
+        delivering = asyncio.create_task(delivery(servers, executor).deliver(batch_of(*events(2)), previous, sent))
+        while servers.offsets("errors") != [0, 1]:  # noqa: ASYNC110  it is stored in a thread
+            await asyncio.sleep(0.01)
+        assert not servers.sent
+        assert not delivering.done()
+        previous.set_result(None)
+        await delivering
+        assert sent.done()
+        assert [topic for topic, _, _ in servers.sent] == ["counts"]
+
+    run(test())
+
+
+def test_a_batch_of_which_nothing_is_left_is_done_all_the_same(executor: ThreadPoolExecutor) -> None:
+    servers = Servers()
+    run(delivered(delivery(servers, executor, lambda _batch: Outcome()), batch_of(*events(2))))
+    assert servers.log == ["ledger"]
+
+
+def test_what_nobody_foresaw_is_raised(executor: ThreadPoolExecutor) -> None:
+    def broken(_batch: Batch) -> Outcome:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(delivered(delivery(Servers(), executor, broken), batch_of(*events(2))))
+
+
+class Sink(ClickHouse):
+    """A real ClickHouse, and a Kafka that takes everything."""
+
+    async def send(self, topic: str, value: bytes, **options: Any) -> None:
+        """Take it."""
+
+
+def with_bad_row(batch: Batch) -> Outcome:
+    """Return what comes of a batch, with a value that its column cannot take in every row of offset 3."""
+    outcome = NOW.process(batch)
+    level = COLUMNS["errors"].index("received")
+    outcome.rows["errors"] = [
+        (*row[:level], "hunter2", *row[level + 1 :]) if row[OFFSET["errors"]] == 3 else row
+        for row in outcome.rows["errors"]
+    ]
+    return outcome
+
+
+def test_clickhouse_refuses_one_row_and_has_the_others_once_though_all_is_done_twice(
+    clickhouse: str, names: Any, executor: ThreadPoolExecutor
+) -> None:
+    server = Sink(ClickHouseSettings(url=clickhouse, database=names.database))
+    migrate_clickhouse(server, RetentionSettings(), lambda _line: None)
+    for _ in range(2):
+        run(delivered(delivery(server, executor, with_bad_row), batch_of(*events(8))))
+    stored = server.rows("SELECT kafka_offset FROM errors ORDER BY kafka_offset")
+    assert [row["kafka_offset"] for row in stored] == [0, 1, 2, 4, 5, 6, 7]
+    assert server.rows("SELECT sum(count) AS events FROM issues")[0]["events"] == 7
+    buried = server.rows("SELECT kafka_offset, stage, reason FROM dead_letters")
+    assert [(row["kafka_offset"], row["stage"]) for row in buried] == [(3, "store")]
+    assert "hunter2" not in buried[0]["reason"]
+    source = Source("errors", "life", 0)
+    assert Ledger(server).begun(source, 0) == [Boundaries(0, 7)]
+    assert Ledger(server).begun(source, 7) == [Boundaries(0, 7)]
+    assert Ledger(server).begun(source, 8) == []
+    assert Ledger(server).begun(Source("errors", "another life", 0), 0) == []
+
+
+def test_counts_of_a_batch_are_for_one_partition_each(executor: ThreadPoolExecutor) -> None:
+    def two(batch: Batch) -> Outcome:
+        made = NOW.process(batch).counts[0]
+        empty = CountsBatch(made.version, made.topic, made.incarnation, made.partition, made.first, made.last, [])
+        return Outcome(counts={3: made, 1: empty})
+
+    servers = Servers()
+    run(delivered(delivery(servers, executor, two), batch_of(*events(2))))
+    assert [(topic, options["partition"]) for topic, _, options in servers.sent] == [("counts", 3), ("counts", 1)]
