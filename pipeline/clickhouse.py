@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,8 +22,11 @@ from pipeline.errors import AftershockError, Unavailable
 
 common.set_setting("autogenerate_session_id", False)
 
-_CODE = re.compile(r"code:? (?P<code>\d+)", re.IGNORECASE)
+_CODE = re.compile(r"ClickHouse exception, code: (?P<code>\d+)|Code: (?P<said>\d+)\. DB::")
 _NAME = re.compile(r"\((?P<name>[A-Z][A-Z_]{4,})\)")
+
+_SAID = re.compile(r"DB::Exception: (?P<said>.*?)\s*(?:\([A-Z][A-Z_]{4,}\)\s*\(version|\(for url|$)", re.DOTALL)
+STREAM_BYTES = 256 * 1024
 
 TRANSIENT = frozenset(
     (
@@ -131,6 +134,22 @@ class ClickHouse:
         except ClickHouseError as error:
             raise self._translated(error, "query", quote=True) from None
 
+    def stream(self, sql: str, fmt: str) -> Iterator[bytes]:
+        """Yield a query's answer piece by piece, in one of ClickHouse's own formats; all of it, or nothing.
+
+        Raises:
+            Unavailable: the server could not be reached.
+            RequestRejected: the query is not valid.
+        """
+        # Without it an error in the middle would come after the first rows, in their place.
+        settings = {"wait_end_of_query": 1}
+        try:
+            with self._connected().raw_stream(sql, fmt=fmt, settings=settings) as answer:
+                while piece := answer.read(STREAM_BYTES):
+                    yield bytes(piece)
+        except ClickHouseError as error:
+            raise self._translated(error, "query", quote=True) from None
+
     def command(self, sql: str, *, in_database: bool = True) -> None:
         """Run a statement that answers nothing; ``in_database=False`` for one that makes the database.
 
@@ -196,8 +215,9 @@ class ClickHouse:
     def _translated(self, error: ClickHouseError, what: str, *, quote: bool) -> AftershockError:
         text = str(error)
         found = _CODE.search(text)
-        code = int(found["code"]) if found else 0
-        name = _NAME.search(text)
+        code = int(found["code"] or found["said"]) if found else 0
+        # The name is looked for only where what stands before it may be quoted too.
+        name = _NAME.search(text) if quote else None
         label = f"ClickHouse error {code} {name['name'] if name else ''}".rstrip() if code else type(error).__name__
         if code in TRANSIENT:
             return Unavailable(f"{what} at {self.address}: {label}")
@@ -208,4 +228,7 @@ class ClickHouse:
 
 
 def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0][:500]
+    """Return what is said about the query, without what the driver and the server wrap around it."""
+    found = _SAID.search(text)
+    said = found["said"] if found else text.strip()
+    return " ".join(said.partition("Expected one of:")[0].split())[:500]

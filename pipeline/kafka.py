@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, OffsetAndMetadata, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    InvalidMessageError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    TopicAlreadyExistsError,
+    for_code,
+)
+from msgspec import Struct
 
 from pipeline.config import KafkaSettings
 from pipeline.errors import Misconfigured, Unavailable
 from schemas.topics import MAX_MESSAGE_BYTES, Topic
 
 CONNECT_TIMEOUT_S = 15.0
+COORDINATOR_TRIES = 20
+COORDINATOR_PAUSE_S = 0.5
+MOST_WAITING = 2000
+"""How many messages may wait for their acknowledgement at a time."""
 
 
 def client_options(settings: KafkaSettings) -> dict[str, Any]:
@@ -178,3 +192,224 @@ async def _connect(client: Any, settings: KafkaSettings) -> None:
             f"Kafka at {settings.bootstrap} does not answer ({type(error).__name__}): is it running, and is the "
             "address right?"
         ) from None
+
+
+class Message(NamedTuple):
+    """A message to send. ``topic`` has no prefix; ``origin`` says where it came from, for what is said about it."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: Sequence[tuple[str, bytes]] = ()
+    origin: str = ""
+
+
+async def require_topics(settings: KafkaSettings, names: Iterable[str]) -> None:
+    """Make sure that topics are there, before something that would wait for them or create them by accident.
+
+    Raises:
+        Misconfigured: one is missing.
+        Unavailable: Kafka cannot be reached.
+    """
+    async with administration(settings) as client:
+        existing = set(await client.list_topics())
+    missing = [settings.topic_prefix + name for name in names if settings.topic_prefix + name not in existing]
+    if missing:
+        raise Misconfigured(
+            f"no topic {', '.join(missing)} on Kafka at {settings.bootstrap}: run `aftershock migrate`, or check "
+            "kafka.topic_prefix"
+        )
+
+
+async def send_all(
+    settings: KafkaSettings,
+    messages: Iterable[Message],
+    *,
+    sent: Callable[[Message], None],
+    refused: Callable[[Message, str], None],
+) -> None:
+    """Send messages and return when every one is acknowledged; ``sent`` is called for each as it is.
+
+    ``refused`` is called for a message that the producer or the broker does not take for what it is, such as one that
+    is too large; the others go on.
+
+    Raises:
+        Unavailable: Kafka did not acknowledge a message.
+    """
+    async with producer(settings) as client:
+        waiting: deque[tuple[Awaitable[Any], Message]] = deque()
+        for message in messages:
+            if len(waiting) >= MOST_WAITING:
+                await _acknowledged(*waiting.popleft(), sent, refused)
+            try:
+                future = await client.send(
+                    settings.topic_prefix + message.topic,
+                    message.value,
+                    message.key,
+                    headers=list(message.headers),
+                )
+            except MessageSizeTooLargeError:
+                refused(message, f"{len(message.value)} bytes are more than a topic takes ({MAX_MESSAGE_BYTES})")
+            except KafkaError as error:
+                raise _not_acknowledged(message, error) from None
+            else:
+                waiting.append((future, message))
+        while waiting:
+            await _acknowledged(*waiting.popleft(), sent, refused)
+
+
+async def _acknowledged(
+    future: Awaitable[Any],
+    message: Message,
+    sent: Callable[[Message], None],
+    refused: Callable[[Message, str], None],
+) -> None:
+    try:
+        await future
+    except (MessageSizeTooLargeError, InvalidMessageError) as error:
+        refused(message, f"the broker does not take it ({type(error).__name__})")
+    except KafkaError as error:
+        raise _not_acknowledged(message, error) from None
+    else:
+        sent(message)
+
+
+def _not_acknowledged(message: Message, error: KafkaError) -> Unavailable:
+    return Unavailable(f"Kafka did not acknowledge {message.origin or message.topic} ({type(error).__name__})")
+
+
+async def follow(settings: KafkaSettings, topic: str, *, from_beginning: bool) -> AsyncIterator[ConsumerRecord]:
+    """Yield the messages of a topic as they come, for ever; from the first that is kept, or from now on.
+
+    Raises:
+        Unavailable: Kafka cannot be reached.
+    """
+    async with consumer(settings) as client:
+        partitions = await partitions_of(client, settings.topic_prefix + topic)
+        client.assign(partitions)
+        if from_beginning:
+            await client.seek_to_beginning(*partitions)
+        else:
+            await client.seek_to_end(*partitions)
+        async for record in client:
+            yield record
+
+
+async def read_to_end(
+    settings: KafkaSettings, topic: str, starts: Mapping[int, int] | None = None
+) -> AsyncIterator[ConsumerRecord]:
+    """Yield what is on a topic now, one partition after the other, each in order.
+
+    ``starts`` has the offset to begin at of the partitions that are not read from their beginning.
+
+    Raises:
+        Unavailable: Kafka cannot be reached.
+    """
+    async with consumer(settings) as client:
+        partitions = await partitions_of(client, settings.topic_prefix + topic)
+        ends = await client.end_offsets(partitions)
+        begins = await client.beginning_offsets(partitions)
+        for partition in partitions:
+            client.assign([partition])
+            start = max(begins[partition], (starts or {}).get(partition.partition, 0))
+            client.seek(partition, start)
+            while start < ends[partition]:
+                for records in (await client.getmany(partition, timeout_ms=500)).values():
+                    for record in records:
+                        if record.offset < ends[partition]:
+                            yield record
+                start = await client.position(partition)
+
+
+async def read_one(settings: KafkaSettings, topic: str, partition: int, offset: int) -> ConsumerRecord | None:
+    """Return the message at an offset, ``None`` when there is none, or none any more.
+
+    Raises:
+        Unavailable: Kafka cannot be reached.
+    """
+    async with consumer(settings) as client:
+        place = TopicPartition(settings.topic_prefix + topic, partition)
+        if place not in await partitions_of(client, place.topic):
+            return None
+        client.assign([place])
+        ends, begins = await client.end_offsets([place]), await client.beginning_offsets([place])
+        if not begins[place] <= offset < ends[place]:
+            return None
+        client.seek(place, offset)
+        while True:
+            for record in (await client.getmany(place, timeout_ms=500, max_records=1)).get(place, ()):
+                return record if record.offset == offset else None
+
+
+class TopicState(Struct, frozen=True):
+    """What the broker says of a topic. ``cleanup_policy`` is empty where the broker does not say."""
+
+    partitions: int
+    cleanup_policy: str = ""
+
+
+async def topic_states(settings: KafkaSettings, names: Sequence[str]) -> dict[str, TopicState]:
+    """Return the state of those topics (named without prefix) that are there.
+
+    Raises:
+        Unavailable: Kafka cannot be reached.
+    """
+    prefix = settings.topic_prefix
+    async with administration(settings) as client:
+        existing = set(await client.list_topics())
+        full = [prefix + name for name in names if prefix + name in existing]
+        if not full:
+            return {}
+        described = await client.describe_topics(full)
+        policies = await _cleanup_policies(client, full)
+    return {
+        topic["topic"].removeprefix(prefix): TopicState(len(topic["partitions"]), policies.get(topic["topic"], ""))
+        for topic in described
+    }
+
+
+async def _cleanup_policies(client: AIOKafkaAdminClient, topics: Sequence[str]) -> dict[str, str]:
+    resources = [ConfigResource(ConfigResourceType.TOPIC, topic) for topic in topics]
+    try:
+        answers = await client.describe_configs(resources)
+    except KafkaError:
+        return {}
+    return {
+        resource[3]: entry[1]
+        for answer in answers
+        for resource in answer.resources
+        for entry in resource[4]
+        if entry[0] == "cleanup.policy"
+    }
+
+
+async def lags(settings: KafkaSettings, group: str, names: Sequence[str]) -> dict[str, int]:
+    """Return how many messages of each topic (without prefix) a consumer group has not committed yet.
+
+    Raises:
+        Unavailable: Kafka cannot be reached.
+    """
+    async with administration(settings) as client:
+        committed = await _committed(client, group)
+    found: dict[str, int] = {}
+    async with consumer(settings) as client:
+        for name in names:
+            partitions = await partitions_of(client, settings.topic_prefix + name)
+            ends, begins = await client.end_offsets(partitions), await client.beginning_offsets(partitions)
+            done = {place: max(begins[place], committed[place].offset if place in committed else 0) for place in ends}
+            found[name] = sum(max(end - done[place], 0) for place, end in ends.items())
+    return found
+
+
+async def _committed(client: AIOKafkaAdminClient, group: str) -> Mapping[TopicPartition, OffsetAndMetadata]:
+    for _ in range(COORDINATOR_TRIES):
+        try:
+            found: Mapping[TopicPartition, OffsetAndMetadata] = await client.list_consumer_group_offsets(group)
+        except GroupCoordinatorNotAvailableError:
+            # A broker that never had a group makes the topic for their offsets now.
+            await asyncio.sleep(COORDINATOR_PAUSE_S)
+        except KafkaError as error:
+            raise Unavailable(f"Kafka does not tell the offsets of {group} ({type(error).__name__})") from None
+        else:
+            return found
+    raise Unavailable(f"Kafka has no coordinator for {group} yet: ask again")

@@ -2,13 +2,20 @@
 
 A dead letter may hold personal data that was never scrubbed. That is why it stays on its own topic with a short
 retention, and why ClickHouse's ``dead_letters`` table has the headers and the size, never the bytes.
+
+The topic also says which letters were replayed: see :class:`Replay`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import xxhash
 from msgspec import Struct
 
 SCHEMA_VERSION = 1
+REPLAYED_FROM = "replayed-from"
+"""The header of a message that was replayed: :func:`letter_id` of the dead letter it was."""
 
 
 class DeadLetter(Struct, frozen=True):
@@ -56,3 +63,41 @@ class DeadLetter(Struct, frozen=True):
             project=found.get("project", ""),
             version=int(found.get("version", SCHEMA_VERSION)),
         )
+
+
+def letter_id(letter: DeadLetter, value: bytes) -> str:
+    """Return what a dead letter is known by: ``topic/partition/offset`` of the original, and a hash of its bytes.
+
+    A worker that crashes may bury the same message twice; both letters have the same id. The hash keeps them apart
+    from the letters of a topic that was deleted and made again, whose offsets start over.
+    """
+    return f"{letter.topic}/{letter.partition}/{letter.offset}:{xxhash.xxh3_64_hexdigest(value)}"
+
+
+class Replay(Struct, frozen=True):
+    """A message without a value on the ``dead-letters`` topic, under the letter's id as key: it is being replayed.
+
+    It is written before the letter is sent (``claimed``) and again when Kafka has acknowledged that (``sent``). Of
+    several claims the first in the log holds, so of two replays at the same time one sends the letter.
+
+    Attributes:
+        replayed: the letter's :func:`letter_id`.
+        replay: the run that claims it; 32 hexadecimal digits.
+        state: ``claimed`` or ``sent``.
+    """
+
+    replayed: str
+    replay: str
+    state: str
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        """Return the Kafka headers, one for each attribute."""
+        return [(name, getattr(self, name).encode()) for name in self.__struct_fields__]
+
+    @classmethod
+    def from_headers(cls, headers: Sequence[tuple[str, bytes]]) -> Replay | None:
+        """Read the headers of a message back; ``None`` when it is a dead letter."""
+        found = {name: value.decode("utf-8", "replace") for name, value in headers if value is not None}
+        if "replayed" not in found:
+            return None
+        return cls(found["replayed"], found.get("replay", ""), found.get("state", ""))

@@ -1,0 +1,90 @@
+"""``aftershock query``: ask ClickHouse."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+
+import click
+import msgspec
+
+from pipeline.clickhouse import ClickHouse
+from pipeline.commands.settings import with_settings
+from pipeline.commands.terminal import on_terminal, one_line_errors, show_table
+from pipeline.config import Settings
+from pipeline.errors import Misconfigured
+
+FORMATS = {"json": "JSONEachRow", "csv": "CSVWithNames", "tsv": "TabSeparatedWithNames"}
+TABLE_FORMAT = "JSONCompactStringsEachRowWithNamesAndTypes"
+MOST_ROWS = 1000
+TIMEOUT_S = 600
+
+_NUMERIC = re.compile(r"(?:LowCardinality\(|Nullable\()*(?:U?Int|Float|Decimal|BFloat)")
+_ROW = msgspec.json.Decoder(list[str | None])
+
+
+@click.command()
+@click.argument("sql")
+@click.option(
+    "--format",
+    "fmt",
+    type=click.Choice(("table", *FORMATS)),
+    help="How the answer is written.  [default: table on a terminal, json in a pipe]",
+)
+@with_settings
+def command(settings: Settings, *, sql: str, fmt: str | None) -> None:
+    """Ask ClickHouse; SQL is one statement, or - to read it from standard input.
+
+    On a terminal the answer is a table whose long cells are cut, of at most 1000 rows; in a pipe it is one JSON object
+    a row, whole. The tables and views are described in docs/query.md.
+
+    \b
+    Examples:
+      aftershock query "SELECT title, events, users_affected FROM open_issues LIMIT 10"
+      aftershock query "SELECT * FROM errors_trend" --format csv > trend.csv
+      aftershock query - < question.sql
+      aftershock query "SHOW TABLES"
+    """
+    one_line_errors()
+    text = click.get_text_stream("stdin").read() if sql == "-" else sql
+    if not text.strip():
+        raise Misconfigured("the statement is empty: write one, such as SELECT count() FROM errors")
+    clickhouse = ClickHouse(settings.clickhouse, timeout_s=TIMEOUT_S)
+    chosen = fmt or ("table" if on_terminal() else "json")
+    if chosen == "table":
+        _show(clickhouse.stream(text, TABLE_FORMAT))
+        return
+    output = click.get_binary_stream("stdout")
+    for piece in clickhouse.stream(text, FORMATS[chosen]):
+        output.write(piece)
+    output.flush()
+
+
+def _show(pieces: Iterable[bytes]) -> None:
+    lines = _lines(pieces)
+    names = _row(next(lines, b"[]"))
+    numeric = [_NUMERIC.match(kind) is not None for kind in _row(next(lines, b"[]"))]
+    if not names:
+        return
+    rows: list[list[str]] = []
+    for line in lines:
+        if len(rows) == MOST_ROWS:
+            click.echo(f"only the first {MOST_ROWS} rows: --format json, csv or tsv has all of them", err=True)
+            break
+        rows.append(_row(line))
+    show_table(names, rows, numeric)
+    sys.stdout.flush()
+
+
+def _row(line: bytes) -> list[str]:
+    return ["NULL" if cell is None else cell for cell in _ROW.decode(line)]
+
+
+def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    begun = b""
+    for piece in pieces:
+        *whole, begun = (begun + piece).split(b"\n")
+        yield from whole
+    if begun:
+        yield begun
