@@ -13,6 +13,10 @@ from rich.text import Text
 from schemas.alert import Alert
 
 
+LONGEST_CELL = 64
+"""Longer texts are cut, so that the numbers beside them stay visible."""
+
+
 class Question(Struct, frozen=True):
     """A question and the statement that answers it."""
 
@@ -58,7 +62,7 @@ def table(rows: list[dict[str, Any]]) -> Table:
     for name, value in (rows[0] if rows else {"": ""}).items():
         made.add_column(name, justify="right" if isinstance(value, (int, float)) else "left", no_wrap=True)
     for row in rows:
-        made.add_row(*(Text(_text(value)) for value in row.values()))
+        made.add_row(*(Text(_cropped(_text(value))) for value in row.values()))
     return made
 
 
@@ -70,8 +74,12 @@ def alerts_table(alerts: Iterable[Alert]) -> Table:
     for alert in sorted(alerts, key=lambda alert: alert.created_at):
         where = f"{alert.project}/{alert.environment}"
         cells = (f"{alert.created_at:%H:%M:%S}", alert.state, alert.severity, alert.rule, where, f"{alert.value:g}")
-        made.add_row(*(Text(cell) for cell in (*cells, alert.title or "(all that match)")))
+        made.add_row(*(Text(cell) for cell in (*cells, _cropped(alert.title or "(all that match)"))))
     return made
+
+
+def _cropped(text: str) -> str:
+    return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 1]}…"
 
 
 def _text(value: Any) -> str:
