@@ -12,7 +12,6 @@ from rich.text import Text
 
 from schemas.alert import Alert
 
-
 LONGEST_CELL = 64
 """Longer texts are cut, so that the numbers beside them stay visible."""
 

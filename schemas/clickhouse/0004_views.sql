@@ -6,7 +6,7 @@ SELECT
     fingerprint,
     anyLast(title) AS title,
     anyLast(culprit) AS culprit,
-    round(sum(count)) AS events,
+    toUInt64(round(sum(count))) AS events,
     uniqMerge(users) AS users_affected,
     min(first_seen) AS first_seen,
     max(last_seen) AS last_seen,
@@ -23,7 +23,7 @@ SELECT
     project,
     environment,
     hour,
-    round(sum(count)) AS events,
+    toUInt64(round(sum(count))) AS events,
     uniq(fingerprint) AS issues,
     uniqMerge(users) AS users_affected
 FROM errors_per_hour
@@ -36,7 +36,7 @@ SELECT
     argMinMerge(first_release) AS release,
     fingerprint,
     anyLast(title) AS title,
-    round(sum(count)) AS events,
+    toUInt64(round(sum(count))) AS events,
     uniqMerge(users) AS users_affected,
     min(first_seen) AS first_seen
 FROM issues
@@ -51,7 +51,7 @@ SELECT
     toDate(hour) AS day,
     fingerprint,
     uniqMerge(users) AS users_affected,
-    round(sum(count)) AS events
+    toUInt64(round(sum(count))) AS events
 FROM errors_per_hour
 GROUP BY project, environment, day, fingerprint
 ORDER BY users_affected DESC;
@@ -62,7 +62,7 @@ SELECT
     environment,
     transaction,
     op,
-    round(sum(count)) AS transactions,
+    toUInt64(round(sum(count))) AS transactions,
     round(sum(failures) / sum(count), 4) AS failure_rate,
     round(quantilesTDigestMerge(0.5, 0.75, 0.95, 0.99)(duration_ms)[1], 1) AS p50_ms,
     round(quantilesTDigestMerge(0.5, 0.75, 0.95, 0.99)(duration_ms)[3], 1) AS p95_ms,
