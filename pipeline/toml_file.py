@@ -14,7 +14,7 @@ Path_ = tuple[str | int, ...]
 LineOf = Callable[[Path_], int | None]
 """Maps a path such as ``("rule", 0, "window")`` to the 1-based line it stands on, or ``None``."""
 
-_HEADER = re.compile(r"^\s*\[(?P<array>\[)?(?P<name>[^\[\]]+)\]")
+_HEADER = re.compile(r"^\s*\[(?P<array>\[)?(?P<name>[^\[\]]+)\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"""^\s*(?P<name>(?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
 _PART = re.compile(r"""[\w-]+|"[^"]*"|'[^']*'""")
 
@@ -47,17 +47,27 @@ def _locate(text: str) -> dict[Path_, int]:
     for number, line in enumerate(text.splitlines(), start=1):
         header = _HEADER.match(line)
         if header:
-            table = _parts(header["name"])
+            *around, name = _parts(header["name"])
+            table = (*_within_arrays(around, counts), name)
             if header["array"]:
-                index = counts.get(table, -1) + 1
-                counts[table] = index
-                table = (*table, index)
+                counts[table] = counts.get(table, -1) + 1
+                table = (*table, counts[table])
             lines.setdefault(table, number)
             continue
         key = _KEY.match(line)
         if key:
             lines.setdefault((*table, *_parts(key["name"])), number)
     return lines
+
+
+def _within_arrays(parts: list[str | int], counts: dict[Path_, int]) -> Path_:
+    """Return the path with the index of the latest element behind each array of tables in it."""
+    path: Path_ = ()
+    for part in parts:
+        path = (*path, part)
+        if path in counts:
+            path = (*path, counts[path])
+    return path
 
 
 def _parts(name: str) -> Path_:
