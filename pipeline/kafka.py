@@ -154,7 +154,7 @@ async def latest_values(settings: KafkaSettings, topic: str, most: int) -> list[
 
 
 async def create_topics(client: AIOKafkaAdminClient, topics: Iterable[Topic], settings: KafkaSettings) -> list[str]:
-    """Create those topics that are not there yet; return their names without prefix.
+    """Create those topics that are not there yet; return the names, without prefix, of those that this call made.
 
     Raises:
         Unavailable: the broker did not create one.
@@ -164,11 +164,12 @@ async def create_topics(client: AIOKafkaAdminClient, topics: Iterable[Topic], se
     if not missing:
         return []
     answer = await client.create_topics([_new_topic(topic, settings) for topic in missing])
-    for name, code, *_ in answer.topic_errors:
+    codes = {name: code for name, code, *_ in answer.topic_errors}
+    for name, code in codes.items():
         error = for_code(code)
         if code and error is not TopicAlreadyExistsError:
             raise Unavailable(f"topic {name}: the broker refused to create it: {error.__name__}")
-    return [topic.name for topic in missing]
+    return [topic.name for topic in missing if not codes.get(settings.topic_prefix + topic.name)]
 
 
 def _new_topic(topic: Topic, settings: KafkaSettings) -> NewTopic:
