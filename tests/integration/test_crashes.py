@@ -50,11 +50,7 @@ def test_five_kills_of_the_worker_and_one_of_clickhouse_lose_and_double_nothing(
     load.start()
     for kill in range(KILLS):
         with installation.worker() as worker:
-            before = installation.value("SELECT count() FROM errors") or 0
-            installation.wait_for(
-                "some progress before the next kill",
-                lambda before=before: (installation.value("SELECT count() FROM errors") or 0) > before,
-            )
+            _wait_for_progress(installation)
             if kill == KILLS // 2:
                 killable_clickhouse.kill()
                 time.sleep(1)
@@ -69,11 +65,45 @@ def test_five_kills_of_the_worker_and_one_of_clickhouse_lose_and_double_nothing(
         )
         time.sleep(3)
 
+    _assert_exact(installation, sent)
+
+
+def test_workers_that_come_and_go_lose_and_double_nothing(installation: Installation) -> None:
+    """A rebalance by a worker that joins, by one that is killed, and by one that ends in order, under load."""
+    installation.configure(RULES)
+    sent = [event(number, group=number % GROUPS, environment="production") for number in range(EVENTS)]
+    load = threading.Thread(target=_produce_slowly, args=(installation, sent))
+    with installation.worker() as first:
+        load.start()
+        _wait_for_progress(installation)
+        with installation.worker():
+            _wait_for_progress(installation)
+            first.kill()
+            _wait_for_progress(installation)
+            with installation.worker():
+                _wait_for_progress(installation)
+        with installation.worker():
+            load.join()
+            installation.wait_for_rows(EVENTS, seconds=90)
+            installation.wait_for(
+                "an alert for each issue", lambda: len(_alerts(installation, "all of them")) >= GROUPS, seconds=60
+            )
+            time.sleep(3)
+    _assert_exact(installation, sent)
+
+
+def _wait_for_progress(installation: Installation) -> None:
+    before = installation.value("SELECT count() FROM errors") or 0
+    installation.wait_for("some progress", lambda: (installation.value("SELECT count() FROM errors") or 0) > before)
+
+
+def _assert_exact(installation: Installation, sent: list[dict[str, Any]]) -> None:
+    """Assert that tables, aggregates and windows hold each event once."""
     assert Counter(row["event_id"] for row in installation.rows("SELECT event_id FROM errors")) == Counter(
         one["event_id"] for one in sent
     )
     for table in ("issues", "errors_per_minute", "errors_per_hour"):
-        assert installation.value(f"SELECT sum(count) FROM {table}") == EVENTS, table
+        assert installation.value(f"SELECT sum(count) FROM {table}") == len(sent), table
     fired = _alerts(installation, "all of them")
     assert len(fired) == len({alert["fingerprint"] for alert in fired}) == GROUPS
     assert _alerts(installation, "one too many") == []
