@@ -227,3 +227,11 @@ def test_wrong_rule_is_refused_with_its_line(tmp_path: Path, text: str, line: in
         rules(tmp_path, text)
     assert str(caught.value).startswith(f"aftershock.toml:{line}: ")
     assert said in str(caught.value)
+
+
+def test_rules_of_the_documentation_are_valid(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "grouping.md").read_text(encoding="utf-8")
+    toml = text.partition("```toml\n")[2].partition("```")[0]
+    found = rules(tmp_path, toml)
+    assert [rule.name for rule in found.fingerprints] == ["database-timeouts"]
+    assert [rule.name for rule in found.frames] == ["our fork", "plumbing"]

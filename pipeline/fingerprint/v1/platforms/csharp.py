@@ -9,6 +9,8 @@ from pipeline.fingerprint.v1.paths import normal_path
 from schemas.event import Frame
 
 _STATE_MACHINE = re.compile(r"[.+]?<(?P<name>[^<>|]+)>d(?:__\d+)?(?:`\d+)?")
+# The state machine of an async lambda or local function: `<<Main>b__0>d`, `<<Main>g__Load|0_1>d`.
+_NESTED = re.compile(r"[.+]?<<(?P<outer>[^<>]*)>(?:b__[\d_|]+|g__(?P<local>\w+)\|[\d_]+)>d(?:__\d+)?(?:`\d+)?")
 _LAMBDA = re.compile(r"<(?P<name>[^<>]*)>b__[\d_|]+(?:\.MoveNext)?")
 _LOCAL = re.compile(r"<(?P<outer>[^<>]*)>g__(?P<name>\w+)\|[\d_]+")
 _CLOSURE_CLASS = re.compile(r"[.+]?<>c(?:__DisplayClass\d+_\d+)?(?:`\d+)?(?=$|[.+])|[.+]?<>c__\w+")
@@ -31,6 +33,10 @@ _LIBRARY = re.compile(
 def _written_in(module: str) -> tuple[str, str | None]:
     """Return a class and, where the class was generated for a method, the method's name."""
     method = None
+    nested = _NESTED.search(module)
+    if nested:
+        method = nested["local"] or nested["outer"]
+        module = module[: nested.start()] + module[nested.end() :]
     found = _STATE_MACHINE.search(module)
     if found:
         method = found["name"]
@@ -48,14 +54,13 @@ def _name(function: str, frame: Frame) -> str:
         if found:
             return found["name"] or "<anonymous>"
     if function == "MoveNext" and method:
-        # The method may itself be a lambda: `<<Main>b__0>d`.
         return method
     return _BACKTICK.sub("", _ARITY.sub("", function)).rpartition(" ")[2].removesuffix(".MoveNext")
 
 
 def _place(frame: Frame) -> str:
     if frame.module:
-        return _written_in(re.sub(r"<(<[^<>]*>b__[\d_]+)>d", r"\1", frame.module))[0]
+        return _written_in(frame.module)[0]
     return normal_path(frame.filename or frame.abs_path or frame.package or "")
 
 

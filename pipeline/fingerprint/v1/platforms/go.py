@@ -10,7 +10,7 @@ from schemas.event import Frame
 
 _TYPE_ARGUMENTS = re.compile(r"\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]")
 _CLOSURE = re.compile(r"(?:\.(?:func|gowrap|deferwrap)\d+(?:\.\d+)*|\.\d+|-fm|-range\d+|·\w+)+$")
-_INNER_CLOSURE = re.compile(r"\.(?:func|gowrap|deferwrap)\d+(?:\.\d+)*")
+_INNER_CLOSURE = re.compile(r"\.(?:func|gowrap|deferwrap)\d+(?:\.\d+)*(?:-range\d+)?")
 _INITIALIZER = re.compile(r"^(?:init\.\d+|glob\.)$")
 _VERSION = re.compile(r"@v[^/]+|/v\d+(?=$|/|\.)")
 
@@ -36,10 +36,11 @@ def _name(function: str, _frame: Frame) -> str:
     function = _TYPE_ARGUMENTS.sub("", function)
     function = _split(function)[1]
     function = function.replace("(*", "").replace(")", "").replace("(", "")
-    if "glob." in function and function.startswith("glob."):
+    if function.startswith("glob."):
         return "init"
-    function = _INNER_CLOSURE.sub("", _CLOSURE.sub("", function))
-    # Since 1.22 a closure that was inlined elsewhere names both functions: `Outer.Inner.func1`.
+    # A closure of an inlined call names both functions, `main.func2.each.func1`: the last one is where it was written.
+    written_in = [part for part in _INNER_CLOSURE.split(_CLOSURE.sub("", function)) if part]
+    function = written_in[-1].lstrip(".") if written_in else function
     if function in ("gopanic", "goexit", "panicmem", "sigpanic"):
         return SHIM
     return "init" if _INITIALIZER.match(function) or function.startswith("init.") else function
@@ -79,4 +80,4 @@ def _is_standard_path(path: str, package: str) -> bool:
     return not path.startswith("/") or f"/src/{package}/" in path or _STANDARD_PATH.search(path) is not None
 
 
-PLATFORM = Platform("go", _name, _place, _nearness, trusts_in_app=False)
+PLATFORM = Platform("go", _name, _place, _nearness, trusts_in_app=False, reads_source=False)

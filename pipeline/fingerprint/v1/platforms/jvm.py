@@ -25,7 +25,7 @@ _NUMBERED = re.compile(r"\d{3,}$")
 _CALLED_ON_CLASS = frozenset(
     {"invokeSuspend", "invoke", "run", "call", "apply", "accept", "get", "resumeWith", "doCall", "test"}
 )
-_WITHIN = re.compile(r"\$(?P<name>[a-z_]\w*)\$(?:\d|lambda|\w+\$\d)")
+_WITHIN = re.compile(r"\$(?P<name>[a-z_]\w*)\$(?:\d|lambda|\$inlined|\w+\$\d)")
 
 _RUNTIME = re.compile(
     r"^(?:java|javax|jdk|sun|com\.sun|kotlin|kotlinx|scala|groovy|clojure|dalvik|libcore|com\.ibm\.jvm|jakarta|jrockit"

@@ -36,6 +36,7 @@ _IN_CONFORMANCE = re.compile(r" in conformance .*$| \[inlined\]$| -> .*$| throws
 _OFFSET = re.compile(r"\s*\+\s*(?:0x[0-9a-f]+|\d+)$", re.IGNORECASE)
 _UNKNOWN = frozenset({"", "<unknown>", "??", "???", "<redacted>", "unknown", "(unknown)", "<deduplicated_symbol>"})
 _ADDRESS = re.compile(r"^(?:0x)?[0-9a-f]{6,16}$|^sub_[0-9a-f]+$|^fun_[0-9a-f]+$|^Ordinal\d+", re.IGNORECASE)
+_QUALIFIER = re.compile(r"(?: (?:const|volatile|noexcept|&&?))+$")
 _RETURN = re.compile(
     r"^(?:virtual |static |inline |extern |const |unsigned |struct |class |enum )*[\w:*&]+ (?=[\w:~]+$)"
 )
@@ -96,12 +97,12 @@ def _name(function: str, frame: Frame) -> str:
         return rust.normal_symbol(function)
     function = _IN_CONFORMANCE.sub("", _SWIFT.sub("", function))
     function = _LAMBDA.sub("{lambda}", _ANONYMOUS_NAMESPACE.sub("{anonymous}", function))
-    function = _RETURN.sub("", without_arguments(function.replace("<unnamed-tag>", "{lambda}")))
+    function = _RETURN.sub("", _QUALIFIER.sub("", without_arguments(function.replace("<unnamed-tag>", "{lambda}"))))
     for sign in ("::{lambda}::operator", "::{lambda}"):
         function = function.partition(sign)[0]
     if function in _CRASHING:
         return SHIM
-    return function.removesuffix(" const").removeprefix("{anonymous}::").replace("::{anonymous}::", "::") or ANONYMOUS
+    return function.removeprefix("{anonymous}::").replace("::{anonymous}::", "::") or ANONYMOUS
 
 
 def _place(frame: Frame) -> str:
