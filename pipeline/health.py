@@ -31,6 +31,7 @@ from schemas.topics import ALERTS, COUNTS, ERRORS, SPANS
 log = logging.getLogger(__name__)
 
 LOOK_S = 5.0
+LONGEST_LOOK_S = 30.0
 CONSUMED = (ERRORS.name, SPANS.name, COUNTS.name, ALERTS.name)
 
 
@@ -79,11 +80,12 @@ class Health:
             try:
                 async with kafka.consumer(self._settings.kafka) as client:
                     while True:
-                        await self._look(client)
+                        async with asyncio.timeout(LONGEST_LOOK_S):
+                            await self._look(client)
                         await asyncio.sleep(LOOK_S)
-            except (Unavailable, KafkaError) as error:
+            except (Unavailable, KafkaError, TimeoutError) as error:
                 self._kafka_answers = False
-                log.warning("cannot read the lag: %s", error)
+                log.warning("cannot read the lag: %s", str(error) or type(error).__name__)
                 await asyncio.sleep(LOOK_S)
 
     async def _look(self, client: Any) -> None:

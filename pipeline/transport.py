@@ -80,7 +80,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         )
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Forget how far revoked partitions are done, once Faust has committed that."""
+        """Forget how far revoked partitions are done: whoever has them next says so."""
         await super().on_partitions_revoked(revoked)
         for tp in revoked:
             self._done.pop(tp, None)

@@ -1,0 +1,132 @@
+"""Health tells the truth: about what stands still, what waits and which server does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from pipeline.config import KafkaSettings, Settings, WorkerSettings
+from pipeline.health import Health
+from pipeline.metrics import Metrics
+
+ERRORS_0, COUNTS_1 = TP("t-errors", 0), TP("t-counts", 1)
+
+
+@dataclass
+class Worker:
+    """Stands for the Faust app and its consumer, and for the client that reads the log's ends."""
+
+    now: float = 0.0
+    committed_offsets: dict[TP, int] = field(default_factory=dict)
+    begins: dict[TP, int] = field(default_factory=dict)
+    ends: dict[TP, int] = field(default_factory=dict)
+    rebalancing: bool = False
+    in_recovery: bool = False
+    clickhouse: bool = True
+
+    @property
+    def consumer(self) -> Worker:
+        return self
+
+    def assignment(self) -> set[TP]:
+        return {*self.ends, TP("t-aftershock-windows-changelog", 0)}
+
+    def committed(self, tp: TP) -> int:
+        return self.committed_offsets.get(tp, 0)
+
+    async def end_offsets(self, tps: list[Any]) -> dict[Any, int]:
+        return {tp: self.ends[TP(*tp)] for tp in tps}
+
+    async def beginning_offsets(self, tps: list[Any]) -> dict[Any, int]:
+        return {tp: self.begins.get(TP(*tp), 0) for tp in tps}
+
+    async def clickhouse_answers(self) -> bool:
+        return self.clickhouse
+
+
+@pytest.fixture
+def worker() -> Worker:
+    return Worker()
+
+
+@pytest.fixture
+def health(worker: Worker) -> Health:
+    settings = Settings(kafka=KafkaSettings(topic_prefix="t-"), worker=WorkerSettings(stall_after_s=60))
+    return Health(settings, Metrics(), worker, dict, worker.clickhouse_answers, lambda: worker.now)  # type: ignore[arg-type]
+
+
+def look(health: Health, worker: Worker, now: float) -> None:
+    worker.now = now
+    asyncio.run(health._look(worker))
+
+
+def test_nothing_is_ready_before_the_first_look(health: Health) -> None:
+    assert health.ready()["missing"] == ["kafka", "clickhouse", "partitions"]
+    assert health.live() == {"live": True, "stalled": []}
+
+
+def test_a_worker_that_has_its_partitions_is_ready_and_shows_its_lag(health: Health, worker: Worker) -> None:
+    worker.ends = {ERRORS_0: 10, COUNTS_1: 5}
+    worker.committed_offsets = {ERRORS_0: 7, COUNTS_1: 5}
+    look(health, worker, 0)
+    assert health.ready() == {"ready": True, "missing": [], "lag": {"t-counts-1": 0, "t-errors-0": 3}}
+    assert b'aftershock_consumer_lag{partition="0",topic="t-errors"} 3.0' in health.exposition()
+
+
+def test_a_partition_where_messages_wait_and_nothing_moves_is_stalled(health: Health, worker: Worker) -> None:
+    worker.ends = {ERRORS_0: 10, COUNTS_1: 5}
+    worker.committed_offsets = {ERRORS_0: 7, COUNTS_1: 5}
+    look(health, worker, 0)
+    worker.ends[ERRORS_0] = 500
+    look(health, worker, 60)
+    assert health.live()["live"]
+    look(health, worker, 61)
+    assert health.live() == {"live": False, "stalled": ["t-errors-0"]}
+    assert health.ready()["missing"] == ["progress"]
+    worker.committed_offsets[ERRORS_0] = 8
+    look(health, worker, 65)
+    assert health.live()["live"]
+
+
+def test_a_partition_that_was_idle_is_not_stalled_by_its_next_message(health: Health, worker: Worker) -> None:
+    worker.ends, worker.committed_offsets = {ERRORS_0: 7}, {ERRORS_0: 7}
+    look(health, worker, 0)
+    look(health, worker, 1000)
+    worker.ends[ERRORS_0] = 8
+    look(health, worker, 1005)
+    look(health, worker, 1060)
+    assert health.live()["live"]
+    look(health, worker, 1066)
+    assert not health.live()["live"]
+
+
+def test_what_has_expired_does_not_wait(health: Health, worker: Worker) -> None:
+    """Nothing was ever committed of a topic whose messages are all gone."""
+    worker.ends, worker.begins = {ERRORS_0: 500}, {ERRORS_0: 500}
+    look(health, worker, 0)
+    look(health, worker, 1000)
+    assert health.live()["live"]
+    assert health.ready()["lag"] == {"t-errors-0": 0}
+
+
+def test_partitions_that_were_given_away_are_forgotten(health: Health, worker: Worker) -> None:
+    worker.ends = {ERRORS_0: 10, COUNTS_1: 5}
+    look(health, worker, 0)
+    del worker.ends[ERRORS_0]
+    look(health, worker, 1000)
+    assert health.live()["stalled"] == ["t-counts-1"]
+    assert b"t-errors" not in health.exposition()
+
+
+def test_a_server_that_does_not_answer_and_a_rebalance_are_named(health: Health, worker: Worker) -> None:
+    worker.ends = {ERRORS_0: 0}
+    worker.clickhouse = False
+    look(health, worker, 0)
+    assert health.ready()["missing"] == ["clickhouse"]
+    worker.clickhouse, worker.rebalancing = True, True
+    look(health, worker, 5)
+    assert health.ready()["missing"] == ["partitions"]
