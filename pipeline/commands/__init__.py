@@ -16,6 +16,7 @@ COMMANDS = {
     "up": "Start everything on this machine, and leave it running.",
     "demo": "Show what it does, with small real programs that fail.",
     "worker": "Run one worker process.",
+    "gateway": "Take events from Sentry's SDKs over HTTP.",
     "migrate": "Bring ClickHouse and Kafka to what this version needs.",
     "send": "Send events from a file to Kafka.",
     "query": "Ask ClickHouse.",

@@ -1,0 +1,57 @@
+"""A gateway process of the local stack."""
+
+from __future__ import annotations
+
+import http.client
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from deploy.local.component import Component
+from deploy.local.ports import LOOPBACK
+from deploy.local.process import Process
+from pipeline import __version__
+
+LOCAL_KEY = "0" * 31 + "1"
+"""The key in the DSN that is shown where no project is configured: then any key will do."""
+
+
+class Gateway(Component):
+    """One gateway on ``port`` of the loopback.
+
+    ``environment`` says where Kafka is (see :mod:`pipeline.config`); it runs in this process's directory, so that it
+    finds the same ``aftershock.toml``.
+    """
+
+    name = "Gateway"
+    version = __version__
+
+    def __init__(self, *, port: int, environment: Mapping[str, str], log: Path) -> None:
+        self.port = port
+        self.address = f"http://{LOOPBACK}:{port}"
+        self._environment = environment
+        self._log = log
+
+    def dsn(self, project: str | int = 1, key: str = LOCAL_KEY) -> str:
+        """Return the DSN of a project."""
+        return f"http://{key}@{LOOPBACK}:{self.port}/{project}"
+
+    def prepare(self) -> Process:
+        """Return the process; everything else is in place."""
+        return Process(
+            [sys.executable, "-m", "pipeline", "gateway", f"--host={LOOPBACK}", f"--port={self.port}"],
+            log=self._log,
+            directory=Path.cwd(),
+            environment={**self._environment, "PYTHONUNBUFFERED": "1"},
+        )
+
+    def answers(self) -> bool:
+        """Ask ``/health/ready``, which says yes once Kafka has answered."""
+        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=5)
+        try:
+            connection.request("GET", "/health/ready")
+            return connection.getresponse().status == http.client.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()

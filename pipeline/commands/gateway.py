@@ -1,0 +1,82 @@
+"""``aftershock gateway``."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import signal
+
+import click
+import msgspec
+
+from pipeline.commands.settings import with_settings
+from pipeline.config import Settings
+from pipeline.errors import Misconfigured
+from pipeline.gateway.projects import Projects
+from pipeline.logs import configure_logs
+
+log = logging.getLogger(__name__)
+
+
+@click.command()
+@click.option("--host", help="The address to listen on.  [default: gateway.host, 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="The port to listen on.  [default: gateway.port, 8000]")
+@click.option("--share-port", is_flag=True, help="Let several gateways listen on the port; the kernel spreads them.")
+@click.option("--log-level", type=click.Choice(("debug", "info", "warning", "error")), default="info")
+@with_settings
+def command(settings: Settings, *, host: str | None, port: int | None, share_port: bool, log_level: str) -> None:
+    """Take events from Sentry's SDKs over HTTP and put them into Kafka.
+
+    Point an SDK's DSN here: http://<key>@<host>:<port>/<project>. The keys are those of the [[project]] tables of the
+    settings. Without any such table every key is taken and the number in the DSN is the project, on a loopback address
+    only. Answers 200 once Kafka has acknowledged. Run as many as you like.
+
+    Ends with 0 after SIGTERM or Ctrl-C, when everything that was sent is answered.
+
+    \b
+    Examples:
+      aftershock gateway
+      aftershock gateway --host 0.0.0.0 --port 8000 --share-port
+    """
+    configure_logs(log_level)
+    gateway = settings.gateway
+    gateway = msgspec.structs.replace(
+        gateway, host=gateway.host if host is None else host, port=gateway.port if port is None else port
+    )
+    settings = msgspec.structs.replace(settings, gateway=gateway)
+    projects = Projects(settings.projects)
+    if projects.open and not _is_loopback(gateway.host):
+        raise Misconfigured(
+            f"there is no [[project]] in the settings, so anybody could send to {gateway.host}: add one with its keys, "
+            "or listen on 127.0.0.1"
+        )
+    asyncio.run(_run(settings, projects, share_port=share_port))
+
+
+async def _run(settings: Settings, projects: Projects, *, share_port: bool) -> None:
+    from pipeline.gateway.endpoint import Endpoint
+    from pipeline.gateway.metrics import Metrics
+    from pipeline.gateway.server import Server
+    from pipeline.gateway.sink import Sink
+
+    sink = Sink(settings.kafka, settings.gateway.acknowledge_timeout_s)
+    server = Server(settings.gateway, Endpoint(projects, settings.gateway.max_envelope_bytes), sink, Metrics())
+    ended = asyncio.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signum, ended.set)
+    sink.start()
+    try:
+        await server.start(share_port=share_port)
+        log.info("listening on %s:%d", *server.address)
+        await ended.wait()
+    finally:
+        await server.stop()
+        await sink.stop()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

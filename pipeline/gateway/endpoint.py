@@ -1,0 +1,120 @@
+"""The endpoint: everything between a request's bytes and the messages and the answer it leads to. Does no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from pipeline.gateway import auth, encodings, envelope, items, store
+from pipeline.gateway.drift import drift_s
+from pipeline.gateway.envelope import Envelope, Item
+from pipeline.gateway.items import Message
+from pipeline.gateway.projects import Projects
+from pipeline.gateway.rates import Limit, Rates, header_of
+from pipeline.gateway.rejection import Rejected
+from pipeline.gateway.reports import Outcome, discarded
+from pipeline.gateway.settings import ProjectSettings
+
+
+class Incoming(NamedTuple):
+    """A request. ``headers`` have lower-case names; ``project`` is the one in the path, where the path has one."""
+
+    form: Literal["envelope", "store"]
+    project: str | None
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+
+
+class Taken(NamedTuple):
+    """What a request leads to.
+
+    ``event_id`` is answered, ``None`` without an event. ``messages`` have to be acknowledged by Kafka before the
+    answer is given; ``delivered`` counts once they are, ``dropped`` at once. ``limits`` are told to the SDK.
+    """
+
+    event_id: str | None
+    messages: list[Message]
+    delivered: list[Outcome]
+    dropped: list[Outcome]
+    limits: list[Limit]
+
+
+class Endpoint:
+    """Takes requests.
+
+    Args:
+        projects: who may send.
+        largest: the most bytes of a decoded body.
+    """
+
+    def __init__(self, projects: Projects, largest: int) -> None:
+        self._projects = projects
+        self._largest = largest
+        self._rates = Rates()
+
+    def take(self, incoming: Incoming, now_s: float) -> Taken:
+        """Check a request and make messages of it.
+
+        Args:
+            incoming: the request.
+            now_s: when it came, in seconds since 1970.
+
+        Raises:
+            Rejected: nothing of it is taken.
+        """
+        http = auth.from_http(incoming.headers, incoming.query)
+        origin = incoming.headers.get("origin")
+        if http is not None and not self._projects.open:
+            # Before any work goes into a body that nobody may send.
+            self._projects.admit(auth.agreed(http, None, incoming.project), origin)
+        body = encodings.decode(incoming.body, incoming.headers.get("content-encoding"), self._largest)
+        parsed = store.parse(body, self._largest) if incoming.form == "store" else envelope.parse(body)
+        credentials = auth.agreed(http, parsed.header.dsn, incoming.project)
+        project = self._projects.admit(credentials, origin)
+        items.check(parsed.items)
+        return self._sort(parsed, project, credentials.key, now_s)
+
+    def _sort(self, parsed: Envelope, project: ProjectSettings, key: str, now_s: float) -> Taken:
+        identity = _identity(parsed)
+        taken = Taken(identity, [], [], [], [])
+        drift = drift_s(parsed.header.sent_at, now_s)
+        for item in parsed.items:
+            if item.type == "client_report":
+                taken.dropped.extend(discarded(item.payload))
+                continue
+            category = items.category(item)
+            messages = items.messages_of(item, identity or "", project.name, drift)
+            quantity = len(messages) if items.has_topic(item) else 1
+            limit = self._rates.take(key, project.per_minute, category, quantity, now_s)
+            if limit is not None:
+                taken.dropped.append(Outcome(category, "rate_limited", quantity))
+                taken.limits.append(limit)
+            elif items.has_topic(item):
+                taken.messages.extend(messages)
+                taken.delivered.append(Outcome(category, "accepted", quantity))
+            else:
+                taken.dropped.append(Outcome(category, "no_topic", quantity))
+        return taken
+
+
+def refused(taken: Taken) -> Rejected | None:
+    """Return the rejection of a request of which every item ran into a limit, ``None`` otherwise."""
+    if not taken.limits or any(outcome.outcome != "rate_limited" for outcome in (*taken.delivered, *taken.dropped)):
+        return None
+    seconds = max(limit.seconds for limit in taken.limits)
+    return Rejected(
+        429, "rate_limited", "over the rate limit of this key", retry_after_s=seconds, rate_limits=limits_header(taken)
+    )
+
+
+def limits_header(taken: Taken) -> str:
+    """Return ``X-Sentry-Rate-Limits``, empty where nothing was limited."""
+    return header_of(list(dict.fromkeys(taken.limits)))
+
+
+def _identity(parsed: Envelope) -> str | None:
+    event: Item | None = next((item for item in parsed.items if item.type in items.EVENTS), None)
+    if event is None:
+        return None
+    return parsed.header.event_id or items.event_id(event)

@@ -1,0 +1,284 @@
+"""The gateway's edge to HTTP: requests in, answers out; nothing of a request is ever sent back.
+
+aiohttp's low-level server, without its router: what is routed here is one pattern.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Literal
+
+import msgspec
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from pipeline.errors import Misconfigured, Unavailable
+from pipeline.gateway import endpoint
+from pipeline.gateway.endpoint import Endpoint, Incoming
+from pipeline.gateway.metrics import Metrics
+from pipeline.gateway.rejection import Rejected, too_large
+from pipeline.gateway.reports import Outcome
+from pipeline.gateway.settings import GatewaySettings
+from pipeline.gateway.sink import Sink
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER_S = 10
+"""How long SDKs are told to wait while Kafka is away or too much is held in memory."""
+
+MOST_HELD = 128 * 1024 * 1024
+"""How many bytes of bodies are held at a time."""
+
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "x-sentry-error, x-sentry-rate-limits, retry-after",
+}
+PREFLIGHT = {
+    **CORS,
+    "Access-Control-Allow-Methods": "POST",
+    "Access-Control-Allow-Headers": "x-sentry-auth, x-requested-with, x-forwarded-for, origin, referer, accept, "
+    "content-type, content-encoding, authentication, authorization, baggage, sentry-trace, transfer-encoding",
+    "Access-Control-Max-Age": "3600",
+}
+_PATH = re.compile(r"/api/(?:(?P<project>[0-9A-Za-z_-]{1,64})/)?(?P<form>envelope|store)/?|/tunnel/?")
+
+
+class Server:
+    """The HTTP server of one gateway process.
+
+    Args:
+        settings: where it listens, and its limits.
+        takes: checks requests and makes messages of them.
+        sink: where the messages go.
+        metrics: where everything is counted.
+    """
+
+    def __init__(self, settings: GatewaySettings, takes: Endpoint, sink: Sink, metrics: Metrics) -> None:
+        self._settings = settings
+        self._endpoint = takes
+        self._sink = sink
+        self._metrics = metrics
+        metrics.in_flight.set_function(lambda: self._answering)
+        self._held = 0
+        self._answering = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._stopping = False
+        self._runner: web.ServerRunner | None = None
+
+    async def start(self, *, share_port: bool = False) -> None:
+        """Begin to listen; with ``share_port`` several processes can, on one port.
+
+        Raises:
+            Misconfigured: the address cannot be listened on.
+        """
+        listener = _Listener(
+            self._answer,
+            settings=self._settings,
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=75,
+            lingering_time=2,
+            max_line_size=8190,
+            max_field_size=8190,
+            max_headers=64,
+        )
+        self._runner = web.ServerRunner(listener, handle_signals=False, shutdown_timeout=5)
+        await self._runner.setup()
+        host, port = self._settings.host, self._settings.port
+        try:
+            await web.TCPSite(self._runner, host, port, backlog=1024, reuse_port=share_port or None).start()
+        except OSError as error:
+            raise Misconfigured(
+                f"the gateway cannot listen on {host}:{port} ({error.strerror}): set another gateway.port"
+            ) from None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The host and the port that it listens on."""
+        assert self._runner is not None
+        host, port = self._runner.addresses[0][:2]
+        return str(host), int(port)
+
+    async def stop(self) -> None:
+        """Take no more requests, answer those that are here, and close."""
+        self._stopping = True
+        if self._runner is None:
+            return
+        for site in list(self._runner.sites):
+            await site.stop()
+        # aiohttp's own end would no longer read the bodies that are still on their way.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.request_timeout_s + self._settings.acknowledge_timeout_s):
+                await self._idle.wait()
+        await self._runner.cleanup()
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        page = _PATH.fullmatch(request.path)
+        if page is None:
+            return self._page(request)
+        if request.method == "OPTIONS":
+            return web.Response(status=200, headers=PREFLIGHT)
+        self._answering += 1
+        self._idle.clear()
+        try:
+            if request.method != "POST":
+                raise Rejected(405, "path", "send POST")
+            response = await self._take(request, page)
+            self._metrics.requests.labels(200, "ok").inc()
+        except Rejected as rejection:
+            response = _rejection(rejection)
+            self._metrics.requests.labels(rejection.status, rejection.outcome).inc()
+        finally:
+            self._answering -= 1
+            if not self._answering:
+                self._idle.set()
+        if self._stopping:
+            response.force_close()
+        return response
+
+    async def _take(self, request: web.BaseRequest, page: re.Match[str]) -> web.Response:
+        body, held = b"", 0
+        try:
+            body = await self._read(request)
+            held = len(body)
+            query: Mapping[str, str] = request.query if request.query_string else {}
+            form: Literal["envelope", "store"] = "store" if page["form"] == "store" else "envelope"
+            incoming = Incoming(form, page["project"], request.headers, query, body)
+            taken = self._endpoint.take(incoming, time.time())
+            self._metrics.count(taken.dropped)
+            over = endpoint.refused(taken)
+            if over is not None:
+                raise over
+            await self._deliver(taken)
+        finally:
+            self._held -= held
+        answer = {} if taken.event_id is None else {"id": taken.event_id}
+        headers = CORS
+        if taken.limits:
+            headers = {**CORS, "X-Sentry-Rate-Limits": endpoint.limits_header(taken)}
+        return web.Response(body=msgspec.json.encode(answer), content_type="application/json", headers=headers)
+
+    async def _deliver(self, taken: endpoint.Taken) -> None:
+        begun = time.perf_counter()
+        try:
+            await self._sink.send(taken.messages)
+        except Unavailable as error:
+            log.warning("%s: answered 429", error)
+            self._metrics.count(Outcome(one.category, "kafka", one.quantity) for one in taken.delivered)
+            raise Rejected(429, "kafka", "try again later", retry_after_s=RETRY_AFTER_S) from None
+        self._metrics.acknowledge_seconds.observe(time.perf_counter() - begun)
+        self._metrics.count(taken.delivered)
+
+    async def _read(self, request: web.BaseRequest) -> bytes:
+        """Read a body, counting it as held; what is raised holds nothing."""
+        most = self._settings.max_envelope_bytes
+        if (request.content_length or 0) > most:
+            raise too_large(f"the body has more than {most} bytes")
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self._settings.request_timeout_s):
+                async for chunk in request.content.iter_any():
+                    chunks.append(chunk)
+                    size += len(chunk)
+                    self._held += len(chunk)
+                    self._check_room(size, most)
+        except BaseException as error:
+            self._held -= size
+            if isinstance(error, TimeoutError):
+                raise Rejected(408, "slow", "the body did not arrive in time") from None
+            raise
+        self._metrics.bytes.inc(size)
+        return b"".join(chunks)
+
+    def _check_room(self, size: int, most: int) -> None:
+        if size > most:
+            raise too_large(f"the body has more than {most} bytes")
+        if self._held > MOST_HELD:
+            raise Rejected(429, "busy", "try again later", retry_after_s=RETRY_AFTER_S)
+
+    def _page(self, request: web.BaseRequest) -> web.Response:
+        if request.path == "/health/live":
+            return _json(200, {"live": True})
+        if request.path == "/health/ready":
+            missing = [name for name, lacks in (("kafka", not self._sink.ready), ("stop", self._stopping)) if lacks]
+            return _json(503 if missing else 200, {"ready": not missing, "missing": missing})
+        if request.path == "/metrics":
+            return web.Response(body=self._metrics.exposition(), content_type="text/plain", charset="utf-8")
+        self._metrics.requests.labels(404, "path").inc()
+        return _rejection(Rejected(404, "path", "POST to /api/<project>/envelope/"))
+
+
+class _Listener(web.Server):
+    """Makes connections that end when they send no request, and refuses more of them than there may be."""
+
+    def __init__(self, handler: Any, *, settings: GatewaySettings, **options: Any) -> None:
+        super().__init__(handler, **options)
+        self.settings = settings
+
+    def __call__(self) -> RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+class _Connection(RequestHandler):
+    """A connection that is closed when its first request does not come in time."""
+
+    __slots__ = ("_listener", "_patience")
+
+    def __init__(self, listener: _Listener, **options: Any) -> None:
+        super().__init__(listener, **options)
+        self._listener = listener
+        self._patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        settings = self._listener.settings
+        if len(self._listener.connections) > settings.max_connections:
+            self.force_close()
+            return
+        self._patience = asyncio.get_running_loop().call_later(settings.request_timeout_s, self._give_up)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+        super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,  # noqa: ARG002
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002
+    ) -> web.StreamResponse:
+        """Answer what is not HTTP, or what failed, without a word of what was sent."""
+        if status >= 500:
+            log.error("a request failed", exc_info=exc)
+        if self.transport is not None and self.transport.get_write_buffer_size() > 0:
+            raise ConnectionError("the answer was begun already")
+        answer = _rejection(Rejected(status, "malformed", "not a valid HTTP request" if status < 500 else "failed"))
+        answer.force_close()
+        return answer
+
+    def _give_up(self) -> None:
+        if self._current_request is None and self._request_count == 0:
+            self.force_close()
+
+
+def _rejection(rejection: Rejected) -> web.Response:
+    headers = {**CORS, "X-Sentry-Error": rejection.reason}
+    if rejection.retry_after_s is not None:
+        headers["Retry-After"] = str(rejection.retry_after_s)
+        headers["X-Sentry-Rate-Limits"] = rejection.rate_limits or f"{rejection.retry_after_s}::organization"
+    return _json(rejection.status, {"detail": rejection.reason}, headers)
+
+
+def _json(status: int, value: Any, headers: Mapping[str, str] = CORS) -> web.Response:
+    return web.Response(
+        status=status, body=msgspec.json.encode(value), content_type="application/json", headers=headers
+    )

@@ -1,0 +1,50 @@
+"""The gateway's settings: where it listens, its limits, and the projects with their keys."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Key = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")]
+Category = Literal[
+    "all",
+    "error",
+    "transaction",
+    "span",
+    "session",
+    "attachment",
+    "log_item",
+    "monitor",
+    "feedback",
+    "profile",
+    "profile_chunk",
+    "replay",
+    "default",
+]
+
+
+class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How ``aftershock gateway`` listens and how much it takes."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8000
+    max_envelope_bytes: Annotated[int, Meta(ge=1024, le=200 * 1024 * 1024)] = 20 * 1024 * 1024
+    max_connections: Annotated[int, Meta(ge=1)] = 2000
+    request_timeout_s: Annotated[float, Meta(ge=1, le=300)] = 20.0
+    acknowledge_timeout_s: Annotated[float, Meta(ge=0.5, le=60)] = 10.0
+
+
+class ProjectSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """A project: ``[[project]]`` in the settings.
+
+    ``name`` is what the tables call it, ``id`` the number at the end of its DSNs. ``keys`` are the public keys: add
+    one to rotate, take one out to revoke it. ``origins`` are globs of the web pages that may send, such as
+    ``https://*.example.com``; without any, all may. ``per_minute`` limits each key: items a minute by data category.
+    """
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    id: Annotated[int, Meta(ge=1, lt=2**53)]
+    keys: Annotated[tuple[Key, ...], Meta(min_length=1)]
+    origins: tuple[str, ...] = ()
+    per_minute: dict[Category, Annotated[int, Meta(ge=0)]] = {}

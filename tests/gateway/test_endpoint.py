@@ -1,0 +1,215 @@
+"""What a request leads to: messages, outcomes and the answer."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from pipeline.gateway.endpoint import Endpoint, Incoming, Taken, limits_header, refused
+from pipeline.gateway.projects import Projects
+from pipeline.gateway.rejection import Rejected
+from pipeline.gateway.reports import Outcome
+from pipeline.gateway.settings import ProjectSettings
+
+KEY = "0123456789abcdef0123456789abcdef"
+ID = "9ec79c33ec9942ab8353589fcb2e04dc"
+OTHER_ID = "11111111111111111111111111111111"
+TRACE = "4c79f60c11214eb38604f4ae0781bfb2"
+NOW = 1_800_000_000.0
+AUTH = {"x-sentry-auth": f"Sentry sentry_key={KEY}, sentry_version=7"}
+LIMITED = ProjectSettings(name="shop", id=7, keys=(KEY,), per_minute={"error": 2, "session": 0})
+
+
+def take(*items: tuple[str, Any], endpoint: Endpoint | None = None, now: float = NOW, **header: Any) -> Taken:
+    lines = [json.dumps(header).encode()]
+    for kind, payload in items:
+        data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        lines += [json.dumps({"type": kind, "length": len(data)}).encode(), data]
+    chosen = endpoint or Endpoint(Projects(), 1 << 22)
+    return chosen.take(Incoming("envelope", "7", AUTH, {}, b"\n".join(lines)), now)
+
+
+def store(body: bytes) -> Taken:
+    return Endpoint(Projects(), 1 << 22).take(Incoming("store", "7", AUTH, {}, body), NOW)
+
+
+def test_an_event_goes_to_errors_as_it_came() -> None:
+    payload = b'{ "event_id": "' + ID.encode() + b'" ,  "message":"\\u0041 \xc3\xa4", "n": 1.0 }'
+    taken = take(("event", payload), event_id=ID)
+    assert taken.event_id == ID
+    assert taken.messages == [("errors", ID.encode(), payload, "7")]
+    assert taken.delivered == [Outcome("error", "accepted", 1)]
+    assert taken.dropped == []
+
+
+def test_the_envelopes_event_id_wins_and_nothing_else_changes() -> None:
+    taken = take(("event", b'{"event_id":"' + OTHER_ID.encode() + b'","n":1.0,"s":"\\u0041"}'), event_id=ID)
+    (message,) = taken.messages
+    assert message.key == ID.encode()
+    assert message.value == b'{"event_id":"' + ID.encode() + b'","n":1.0,"s":"\\u0041"}'
+
+
+@pytest.mark.parametrize(
+    "payload", [b'{"message":"x"}', b'{"message":"x","event_id":null}', b'{"message":"x","f":NaN}']
+)
+def test_a_missing_event_id_is_filled_in(payload: bytes) -> None:
+    for header in ({"event_id": ID}, {}):
+        taken = take(("event", payload), **header)
+        assert json.loads(taken.messages[0].value)["event_id"] == taken.event_id
+        assert len(taken.event_id or "") == 32
+        assert taken.messages[0].key == (taken.event_id or "").encode()
+
+
+def test_what_is_no_event_is_left_to_the_worker() -> None:
+    for payload in (b"", b"not json", b"[1]", b"\xff", b"[" * 5000):
+        taken = take(("event", payload), event_id=ID)
+        assert [(message.key, message.value) for message in taken.messages] == [(ID.encode(), payload)]
+
+
+def test_transactions_and_spans_go_to_spans_by_trace() -> None:
+    transaction = {"event_id": ID, "type": "transaction", "contexts": {"trace": {"trace_id": TRACE}}}
+    spans = {"items": [{"span_id": "a" * 16, "trace_id": TRACE}, {"span_id": "b" * 16, "trace_id": ID}]}
+    taken = take(("transaction", transaction), ("span", spans), event_id=ID)
+    assert [(message.topic, message.key) for message in taken.messages] == [
+        ("spans", TRACE.encode()),
+        ("spans", TRACE.encode()),
+        ("spans", ID.encode()),
+    ]
+    assert json.loads(taken.messages[1].value) == spans["items"][0]
+    assert taken.delivered == [Outcome("transaction", "accepted", 1), Outcome("span", "accepted", 2)]
+    single = take(("span", spans["items"][0]))
+    assert (single.event_id, single.messages[0].key) == (None, TRACE.encode())
+
+
+def test_items_without_a_topic_are_counted_and_dropped() -> None:
+    kinds = {
+        "session": "session",
+        "sessions": "session",
+        "log": "log_item",
+        "check_in": "monitor",
+        "user_report": "feedback",
+        "attachment": "attachment",
+        "profile": "profile",
+        "replay_recording": "replay",
+        "from_the_future": "default",
+    }
+    taken = take(*((kind, b"{}") for kind in kinds))
+    assert taken.messages == []
+    assert taken.event_id is None
+    assert taken.dropped == [Outcome(category, "no_topic", 1) for category in kinds.values()]
+
+
+def test_client_reports_are_kept_as_outcomes() -> None:
+    report = {
+        "timestamp": 1.5,
+        "discarded_events": [
+            {"reason": "sample_rate", "category": "transaction", "quantity": 40},
+            {"reason": "what a word", "category": "<script>", "quantity": 2},
+        ],
+    }
+    taken = take(("client_report", report))
+    assert taken.dropped == [Outcome("transaction", "client_sample_rate", 40), Outcome("other", "client_other", 2)]
+    assert take(("client_report", b"[]")).dropped == [Outcome("internal", "malformed", 1)]
+
+
+def test_times_of_a_wrong_clock_are_corrected_everywhere() -> None:
+    """The client's clock is an hour slow."""
+    sent = NOW - 3600
+    event = {
+        "event_id": ID,
+        "timestamp": datetime.fromtimestamp(sent - 1, UTC).isoformat(),
+        "breadcrumbs": {"values": [{"timestamp": sent - 2, "message": "m"}]},
+    }
+    taken = take(("event", event), event_id=ID, sent_at=datetime.fromtimestamp(sent, UTC).isoformat())
+    assert json.loads(taken.messages[0].value) == {
+        "event_id": ID,
+        "timestamp": NOW - 1,
+        "breadcrumbs": {"values": [{"timestamp": NOW - 2, "message": "m"}]},
+    }
+    spans = [{"start_timestamp": sent - 3, "timestamp": sent - 2, "trace_id": TRACE}]
+    transaction = {"start_timestamp": sent - 4, "timestamp": sent, "spans": spans, "event_id": ID}
+    moved = json.loads(take(("transaction", transaction), event_id=ID, sent_at=sent).messages[0].value)
+    assert (moved["start_timestamp"], moved["timestamp"]) == (NOW - 4, NOW)
+    assert (moved["spans"][0]["start_timestamp"], moved["spans"][0]["timestamp"]) == (NOW - 3, NOW - 2)
+
+
+@pytest.mark.parametrize("sent_at", [NOW - 50, NOW + 50, None, "yesterday", True, [1], "9999999-01-01"])
+def test_times_are_left_alone_when_the_clock_was_right(sent_at: Any) -> None:
+    payload = json.dumps({"event_id": ID, "timestamp": 1.0}).encode()
+    assert take(("event", payload), event_id=ID, sent_at=sent_at).messages[0].value == payload
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "status"),
+    [("event", 1 << 20, 413), ("transaction", 1 << 20, 413), ("check_in", 102400, 413), ("client_report", 4096, 413)],
+)
+def test_items_over_their_limit_are_a_413(kind: str, size: int, status: int) -> None:
+    assert take((kind, b"x" * size)) is not None
+    with pytest.raises(Rejected) as caught:
+        take((kind, b"x" * (size + 1)))
+    assert caught.value.status == status
+
+
+def test_two_events_in_an_envelope_are_a_400() -> None:
+    with pytest.raises(Rejected) as caught:
+        take(("event", {}), ("transaction", {}))
+    assert caught.value.status == 400
+
+
+def test_a_limited_category_is_dropped_and_told() -> None:
+    endpoint = Endpoint(Projects([LIMITED]), 1 << 20)
+    for _ in range(2):
+        assert take(("event", {"a": 1}), endpoint=endpoint).limits == []
+    over = take(("event", {"a": 1}), ("attachment", b"x"), ("session", b"{}"), endpoint=endpoint, now=NOW + 20)
+    assert over.messages == []
+    assert over.dropped == [
+        Outcome("error", "rate_limited", 1),
+        Outcome("attachment", "no_topic", 1),
+        Outcome("session", "rate_limited", 1),
+    ]
+    assert limits_header(over) == "40:error:key, 40:session:key"
+    assert refused(over) is None
+    assert take(("event", {"a": 1}), endpoint=endpoint, now=NOW + 60).limits == []
+
+
+def test_only_when_every_item_is_limited_it_is_a_429() -> None:
+    endpoint = Endpoint(Projects([LIMITED]), 1 << 20)
+    rejection = refused(take(("session", b"{}"), ("session", b"{}"), endpoint=endpoint))
+    assert rejection is not None
+    assert (rejection.status, rejection.retry_after_s, rejection.rate_limits) == (429, 60, "60:session:key")
+    report = {"discarded_events": [{"reason": "send_error", "category": "error", "quantity": 1}]}
+    assert refused(take(("session", b"{}"), ("client_report", report), endpoint=endpoint)) is None
+    assert refused(take(endpoint=endpoint)) is None
+
+
+def test_store_takes_every_form_that_older_sdks_sent() -> None:
+    event = json.dumps({"event_id": ID, "message": "x"}).encode()
+    for body in (event, b"\n" + event + b"\n", base64.b64encode(event), base64.b64encode(zlib.compress(event))):
+        taken = store(body)
+        assert taken.event_id == ID
+        assert taken.messages == [("errors", ID.encode(), event, "7")]
+    assert json.loads(store(b'{"message":"x","extra":{"n":Infinity}}').messages[0].value)["message"] == "x"
+    assert store(b'{"type":"transaction"}').messages[0].topic == "spans"
+    for body in (b"", b"[]", b"{", b"hello", base64.b64encode(b"hello"), b"\xff"):
+        with pytest.raises(Rejected) as caught:
+            store(body)
+        assert caught.value.status == 400
+
+
+def test_a_wrong_key_is_refused_before_its_body_is_decoded() -> None:
+    endpoint = Endpoint(Projects([LIMITED]), 1 << 20)
+    stranger = {"x-sentry-auth": f"Sentry sentry_key={'a' * 32}", "content-encoding": "gzip"}
+    with pytest.raises(Rejected) as caught:
+        endpoint.take(Incoming("envelope", "7", stranger, {}, b"no gzip at all"), NOW)
+    assert caught.value.status == 403
+
+
+def test_a_tunnels_envelope_brings_its_own_dsn() -> None:
+    endpoint = Endpoint(Projects([LIMITED]), 1 << 20)
+    body = json.dumps({"dsn": f"https://{KEY}@host/7"}).encode() + b'\n{"type":"event"}\n{"message":"x"}'
+    assert endpoint.take(Incoming("envelope", None, {}, {}, body), NOW).messages[0].project == "shop"
