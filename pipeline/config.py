@@ -18,6 +18,7 @@ from msgspec import Meta, Struct
 
 from pipeline.errors import Misconfigured
 from pipeline.fingerprint import Rules as GroupingRules
+from pipeline.gateway.settings import GatewaySettings, ProjectSettings
 from pipeline.rules import Rules as AlertRules
 from pipeline.scrub import Policy as ScrubPolicy
 from pipeline.toml_file import LineOf, read_toml
@@ -102,14 +103,16 @@ class Settings(Struct, frozen=True):
     worker: WorkerSettings = WorkerSettings()
     filter: FilterSettings = FilterSettings()
     alerts: AlertSettings = AlertSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    projects: tuple[ProjectSettings, ...] = ()
     scrub: ScrubPolicy = ScrubPolicy()
     grouping: GroupingRules = GroupingRules()
     rules: AlertRules = AlertRules()
     hash_key: str = ""
 
 
-_PLAIN = ("kafka", "clickhouse", "retention", "worker", "filter", "alerts")
-_OWN_READERS = ("scrub", "grouping", "rule")
+_PLAIN = ("kafka", "clickhouse", "retention", "worker", "filter", "alerts", "gateway")
+_OWN_READERS = ("scrub", "grouping", "rule", "project")
 _SECRETS = {
     ("kafka", "password"): "AFTERSHOCK_KAFKA_PASSWORD",
     ("clickhouse", "password"): "AFTERSHOCK_CLICKHOUSE_PASSWORD",
@@ -146,6 +149,7 @@ def load_settings(file: Path | None = None, environ: Mapping[str, str] | None = 
     plain: dict[str, Any] = {name: _convert(name, values, where, line_of) for name in _PLAIN if name in values}
     return Settings(
         **plain,
+        projects=_projects(values.get("project", []), where, line_of),
         scrub=ScrubPolicy.from_toml(values.get("scrub", {}), line_of, _secret(env, "AFTERSHOCK_HASH_KEY") or ""),
         grouping=GroupingRules.from_toml(values.get("grouping", {}), line_of),
         rules=AlertRules.from_toml(values["rule"], line_of) if "rule" in values else AlertRules(),
@@ -193,9 +197,27 @@ def _convert(name: str, values: Mapping[str, Any], where: str, line_of: LineOf) 
     try:
         return msgspec.convert(values[name], section_type)
     except msgspec.ValidationError as error:
-        text = str(error)
-        found = _PATH.search(text)
-        path = tuple(found["path"].split(".")) if found and found["path"] else ()
-        line = line_of((name, *path))
-        what = _PATH.sub("", text)
-        raise Misconfigured(f"{where}:{line or '?'}: {'.'.join((name, *path))}: {what}") from None
+        raise _misconfigured(error, (name,), where, line_of) from None
+
+
+def _projects(tables: Any, where: str, line_of: LineOf) -> tuple[ProjectSettings, ...]:
+    if not isinstance(tables, list):
+        raise Misconfigured(f"{where}:{line_of(('project',)) or '?'}: project: write [[project]], with two brackets")
+    projects = []
+    for number, table in enumerate(tables):
+        try:
+            projects.append(msgspec.convert(table, ProjectSettings))
+        except msgspec.ValidationError as error:
+            raise _misconfigured(error, ("project", number), where, line_of) from None
+    return tuple(projects)
+
+
+def _misconfigured(
+    error: msgspec.ValidationError, table: tuple[str | int, ...], where: str, line_of: LineOf
+) -> Misconfigured:
+    text = str(error)
+    found = _PATH.search(text)
+    path = tuple(found["path"].split(".")) if found and found["path"] else ()
+    line = line_of((*table, *path))
+    name = ".".join((str(table[0]), *path))
+    return Misconfigured(f"{where}:{line or '?'}: {name}: {_PATH.sub('', text)}")
