@@ -56,7 +56,8 @@ CREATE TABLE IF NOT EXISTS errors
 ENGINE = MergeTree
 PARTITION BY toMonday(timestamp)
 ORDER BY (project, fingerprint, timestamp)
-SETTINGS non_replicated_deduplication_window = 10000, ttl_only_drop_parts = 1;
+-- A part below 128 MB is one file for all columns: two files a column would double what an insert costs.
+SETTINGS non_replicated_deduplication_window = 10000, ttl_only_drop_parts = 1, min_bytes_for_wide_part = 134217728;
 
 CREATE TABLE IF NOT EXISTS spans
 (
@@ -95,7 +96,7 @@ CREATE TABLE IF NOT EXISTS spans
 ENGINE = MergeTree
 PARTITION BY toMonday(timestamp)
 ORDER BY (project, is_transaction, transaction, op, timestamp)
-SETTINGS non_replicated_deduplication_window = 10000, ttl_only_drop_parts = 1;
+SETTINGS non_replicated_deduplication_window = 10000, ttl_only_drop_parts = 1, min_bytes_for_wide_part = 134217728;
 
 CREATE TABLE IF NOT EXISTS alerts
 (
