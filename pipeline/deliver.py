@@ -113,45 +113,59 @@ class Delivery:
         encoded = self._encode(outcome)
         await begun
         letters = list(outcome.dead)
-        inserts = [self._insert(batch, table, rows, lines, letters) for table, rows, lines in encoded]
+        inserts = [self._insert_all(batch, table, lines, letters) for table, lines in encoded]
         await asyncio.gather(self._send_counts(outcome.counts, previous_counts, counts_sent), *inserts)
         if letters:
             await self._bury(batch, letters)
         self._account(batch, outcome, len(letters), time.perf_counter() - started)
 
-    def _encode(self, outcome: Outcome) -> list[tuple[str, list[Row], bytes]]:
+    def _encode(self, outcome: Outcome) -> list[tuple[str, bytes]]:
+        """Return the rows as lines, and let go of the rows: they take several times the memory."""
         started = time.perf_counter()
-        encoded = [(table, rows, _encode_lines(rows)) for table, rows in outcome.rows.items() if rows]
+        encoded = [(table, _encode_lines(rows)) for table, rows in outcome.rows.items() if rows]
+        outcome.rows.clear()
         outcome.seconds["encode"] = time.perf_counter() - started
         return encoded
 
-    async def _insert(
+    async def _insert_all(
+        self, batch: Batch, table: str, lines: bytes, letters: list[tuple[Record, DeadLetter]]
+    ) -> None:
+        """Insert a batch's rows; where ClickHouse refuses one, make them again to find it."""
+        try:
+            await self._send_lines(batch, table, lines)
+        except RequestRejected as rejected:
+            if rejected.code not in UNACCEPTABLE_ROW:
+                raise
+            await self._halve(batch, table, self._process(batch).rows[table], rejected, letters)
+
+    async def _send_lines(self, batch: Batch, table: str, lines: bytes, part: str = "") -> None:
+        mark = f"{token(batch.source, batch.boundaries, part)}/{table}"
+        started = time.perf_counter()
+        await self._blocking(lambda: self._clickhouse.insert(table, self._columns[table], lines, mark))
+        self._metrics.insert_seconds.labels(table).observe(time.perf_counter() - started)
+
+    async def _halve(
         self,
         batch: Batch,
         table: str,
         rows: list[Row],
-        lines: bytes,
+        rejected: RequestRejected,
         letters: list[tuple[Record, DeadLetter]],
         part: str = "",
     ) -> None:
-        """Insert rows; where ClickHouse refuses one, find it by halving and make it a dead letter."""
-        mark = f"{token(batch.source, batch.boundaries, part)}/{table}"
-        columns = self._columns[table]
-        offset_index = columns.index("kafka_offset")
-        started = time.perf_counter()
-        try:
-            await self._blocking(lambda: self._clickhouse.insert(table, columns, lines, mark))
-        except RequestRejected as rejected:
-            if rejected.code not in UNACCEPTABLE_ROW:
-                raise
-            if len({row[offset_index] for row in rows}) == 1:
-                letters.append(_refused_by_clickhouse(batch, rows[0][offset_index], rejected))
-                return
-            middle = _middle(rows, offset_index)
-            for half, name in ((rows[:middle], "a"), (rows[middle:], "b")):
-                await self._insert(batch, table, half, _encode_lines(half), letters, part + name)
-        else:
-            self._metrics.insert_seconds.labels(table).observe(time.perf_counter() - started)
+        """Find the event that ClickHouse refuses among rows it has rejected, and make it a dead letter."""
+        offset_index = self._columns[table].index("kafka_offset")
+        if len({row[offset_index] for row in rows}) == 1:
+            letters.append(_refused_by_clickhouse(batch, rows[0][offset_index], rejected))
+            return
+        middle = _middle(rows, offset_index)
+        for half, name in ((rows[:middle], "a"), (rows[middle:], "b")):
+            try:
+                await self._send_lines(batch, table, _encode_lines(half), part + name)
+            except RequestRejected as again:
+                if again.code not in UNACCEPTABLE_ROW:
+                    raise
+                await self._halve(batch, table, half, again, letters, part + name)
 
     async def _send_counts(
         self,
