@@ -17,7 +17,7 @@ history. A record that a stage cannot process becomes a dead letter; the rest of
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -39,6 +39,10 @@ from schemas.topics import SPANS
 
 ERROR_TYPES = frozenset((None, "", "error", "default", "csp", "hpkp", "expectct", "expectstaple"))
 
+
+TOGETHER = 100
+"""How many records go through the stages together: decoded, they take a megabyte or two, what a processor's cache
+holds, and are gone before the next ones come."""
 
 UNDECODED = Decoded(Event(), b"")
 """What an item holds before the first stage."""
@@ -107,25 +111,34 @@ class Processor:
 
     def process(self, batch: Batch) -> Outcome:
         """Return what has become of each record; never raises for anything that is in them."""
-        return self.follow(batch)[0]
+        outcome = _nothing()
+        occurrences: list[Counted] = []
+        for start in range(0, len(batch.records), TOGETHER):
+            occurrences += _occurrences(self._through(batch.records[start : start + TOGETHER], outcome))
+        self._count(occurrences, batch, outcome)
+        return outcome
 
     def follow(self, batch: Batch) -> tuple[Outcome, list[Item]]:
         """Do the same, and return the records that were stored too, as the last stage saw them."""
-        outcome = Outcome(rows={ERRORS_TABLE: [], SPANS_TABLE: []})
-        items = [Item(record, self._origin(record), UNDECODED) for record in batch.records]
+        outcome = _nothing()
+        items = self._through(batch.records, outcome)
+        self._count(_occurrences(items), batch, outcome)
+        return outcome, items
+
+    def _through(self, records: Sequence[Record], outcome: Outcome) -> list[Item]:
+        """Take records through the stages, up to their rows; return those that were stored."""
+        items = [Item(record, self._origin(record), UNDECODED) for record in records]
         items = self._stage("decode", self._decode, items, outcome)
         if self._filter.active:
             items = self._stage("filter", lambda item: self._keep(item, outcome), items, outcome)
         items = self._stage("scrub", self._scrub, items, outcome)
         items = self._stage("fingerprint", self._group, items, outcome)
-        items = self._stage("rows", lambda item: self._add_rows(item, outcome), items, outcome)
-        self._count(items, batch, outcome)
-        return outcome, items
+        return self._stage("rows", lambda item: self._add_rows(item, outcome), items, outcome)
 
     def _stage(
         self, stage: str, step: Callable[[Item], Item | None], items: list[Item], outcome: Outcome
     ) -> list[Item]:
-        """Run one stage over the batch; what it refuses goes to the dead letters, ``None`` leaves the batch."""
+        """Run one stage over the records; what it refuses goes to the dead letters, ``None`` leaves the batch."""
         started = time.perf_counter()
         passed: list[Item] = []
         for item in items:
@@ -139,7 +152,7 @@ class Processor:
             else:
                 if done is not None:
                     passed.append(done)
-        outcome.seconds[stage] = time.perf_counter() - started
+        outcome.seconds[stage] = outcome.seconds.get(stage, 0.0) + time.perf_counter() - started
         return passed
 
     def _origin(self, record: Record) -> Origin:
@@ -193,9 +206,8 @@ class Processor:
             item.occurrence = counted(row)
         return item
 
-    def _count(self, items: list[Item], batch: Batch, outcome: Outcome) -> None:
+    def _count(self, occurrences: list[Counted], batch: Batch, outcome: Outcome) -> None:
         started = time.perf_counter()
-        occurrences = [item.occurrence for item in items if item.occurrence is not None]
         outcome.counts = self._counter.count(occurrences, batch.source, batch.boundaries.first, batch.boundaries.last)
         outcome.seconds["count"] = time.perf_counter() - started
 
@@ -210,6 +222,14 @@ class Processor:
             time=self._now_ms(),
             project=origin.project,
         )
+
+
+def _nothing() -> Outcome:
+    return Outcome(rows={ERRORS_TABLE: [], SPANS_TABLE: []})
+
+
+def _occurrences(items: list[Item]) -> list[Counted]:
+    return [item.occurrence for item in items if item.occurrence is not None]
 
 
 def is_span(event: Event, topic: str) -> bool:
