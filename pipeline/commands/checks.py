@@ -28,9 +28,8 @@ from schemas.topics import ALERTS, CONSUMER_GROUP, COUNTS, ERRORS, SPANS, Topic
 Verdict = Literal["ok", "warning", "problem"]
 
 PYTHON = (3, 11)
-OLDEST_CLICKHOUSE = (24, 3)
-"""Since this version the query analyzer that the statements were tried with is the default:
-https://clickhouse.com/docs/operations/analyzer"""
+OLDEST_CLICKHOUSE = (24, 8)
+"""What docs/operate.md promises."""
 UNKNOWN_DATABASE = 81
 PACKAGES = {
     "faust-streaming": (0, 15, 3),
