@@ -7,7 +7,9 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from pipeline.scrub.kinds import IP, MAC, Span
 
-_IPV4 = re.compile(rb"(?<![0-9A-Za-z_.])([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})(?![0-9A-Za-z_]|\.[0-9])")
+_IPV4 = re.compile(
+    rb"(?:(?<![0-9A-Za-z_.])|(?<=\\[nrt]))([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})(?![0-9A-Za-z_]|\.[0-9])"
+)
 _VERSION_BEFORE = re.compile(
     rb"(?:(?:version|release|ver|rev|revision|build|firmware|sdk|chrome|chromium|firefox|safari|edge|opera|webview|"
     rb"android|ios|windows|driver|update|upgrade|upgraded|python|java|jdk|node|assembly|dotnet|net|package)"
@@ -25,7 +27,7 @@ _HOSTED = re.compile(rb"://|\b(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) ")
 _IPV6_RUN_BACKWARDS = re.compile(rb"[0-9A-Fa-f:.\x02]*+")
 _IPV6_RUN = re.compile(rb"[0-9A-Fa-f:.\x02]*+")
 _MAC = re.compile(
-    rb"(?<![0-9A-Za-z_:\-.])(?:[0-9A-Fa-f]{2}(?:\x02\x02)?([:\-])[0-9A-Fa-f]{2}(?:(?:\x02\x02)?\1[0-9A-Fa-f]{2}){4}"
+    rb"(?:(?<![0-9A-Za-z_:\-.])|(?<=\\[nrt]))(?:[0-9A-Fa-f]{2}(?:\x02\x02)?([:\-])[0-9A-Fa-f]{2}(?:(?:\x02\x02)?\1[0-9A-Fa-f]{2}){4}"
     rb"|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})(?![0-9A-Za-z_]|[:\-.][0-9A-Fa-f])"
 )
 

@@ -8,9 +8,11 @@ however long the text around it is.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from pipeline.scrub import kinds
+from pipeline.scrub.kinds import BODY, VARIABLES
 
 UNICODE = "unicode"
 """The finder of escapes that hide text from the scan; the text is then made canonical and scanned again."""
@@ -49,6 +51,12 @@ class Candidate(NamedTuple):
     kinds: tuple[str, ...]
     caseless: bool = True
     once: bool = False
+
+
+def key_expression(key: str) -> str:
+    """Return the expression of a candidate for one more key, in whatever case and with whatever separators."""
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+", key)
+    return "[_.\\- ]?".join(map(re.escape, words)) + _KEY_TAIL
 
 
 _KEY_KINDS = (
@@ -104,7 +112,7 @@ CANDIDATES: tuple[Candidate, ...] = (
     Candidate("jwt", r"eyJ[\w\-]{8}", (kinds.TOKEN,), caseless=False),
     Candidate(
         "authorization",
-        r"(?:bearer|basic|digest|negotiate|apikey|token)(?:\s|%20|\+|\\[nt]){1,3}[\w\-./+=]{6}",
+        r"(?:bearer|basic|negotiate|apikey|token)(?:\s|%20|\+|\\[nt]){1,3}[\w\-./+=]{6}",
         (kinds.TOKEN,),
     ),
     Candidate(
@@ -144,5 +152,7 @@ CANDIDATES: tuple[Candidate, ...] = (
         once=True,
     ),
     Candidate("escaped", r"\\\\u00[2-7]|%25(?:40|3[ad]|22|2b)", kinds.KINDS),
+    Candidate(VARIABLES, r'"vars"\s*:\s*[{\[]', (kinds.VARIABLES,), caseless=False),
+    Candidate(BODY, r'"data"\s*:\s*[^\s]', (kinds.BODY,), caseless=False),
     Candidate("uuid", r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", (kinds.UUID,)),
 )

@@ -12,7 +12,7 @@ import re
 
 from pipeline.scrub.kinds import EMAIL, PASSWORD, PRIVATE_KEY, TOKEN, USER, UUID, Span
 
-_LOCAL_BACKWARDS = re.compile(rb"[A-Za-z0-9_.+\-'~&\x02\x80-\xff]{1,96}+|\"[^\"\x00-\x1f]{1,64}+\"")
+_LOCAL_BACKWARDS = re.compile(rb"[A-Za-z0-9_.+\-'~&\x02\x80-\xff]{1,96}+|\"[^\"\x00\x03-\x1f]{1,64}+\"")
 _DOMAIN = re.compile(
     rb"@(?:(?:[A-Za-z0-9\x80-\xff](?:[A-Za-z0-9\-_\x80-\xff]{0,62})\.)+"
     rb"(xn--[A-Za-z0-9\-]{2,59}|[A-Za-z\x80-\xff][A-Za-z\-\x80-\xff]{1,62})(?![A-Za-z0-9_])"
@@ -31,8 +31,10 @@ _NOT_MAILBOXES = frozenset((b"git", b"this", b"super", b"return", b"break", b"co
 
 
 def find_email(flat: bytes, offset: int) -> list[Span]:
-    """Find an e-mail address, internationalised or plain; ``offset`` is one byte after the byte after the ``@``."""
-    at = offset - 2
+    """Find an e-mail address, internationalised or plain; ``offset`` is shortly after the ``@``."""
+    at = flat.rfind(b"@", max(0, offset - 32), offset)
+    if at < 0:
+        return []
     domain = _DOMAIN.match(flat, at)
     if domain is None or (domain[1] is not None and domain[1].lower() in _NOT_TOP_LEVEL):
         return []
@@ -45,10 +47,15 @@ def find_email(flat: bytes, offset: int) -> list[Span]:
         stripped = stripped[stripped.rindex(b"&") + 1 :]
     if stripped.startswith(b"'") or not stripped or stripped.lower() in _NOT_MAILBOXES:
         return []
-    return [(at - len(stripped), domain.end(), EMAIL)]
+    start = at - len(stripped)
+    if flat[start - 1 : start] == b"\\" and stripped[:1] in b"nrt" and len(stripped) > 1:  # the n of a written \\n
+        start += 1
+    return [(start, domain.end(), EMAIL)]
 
 
-_JWT = re.compile(rb"(?<![A-Za-z0-9_\-])ey[A-Za-z0-9_\-]{8,}\.(?:[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*){0,3})")
+_JWT = re.compile(
+    rb"(?:(?<![A-Za-z0-9_\-])|(?<=\\[nrt]))ey[A-Za-z0-9_\-]{8,}\.(?:[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*){0,3})"
+)
 
 
 def find_jwt(flat: bytes, offset: int) -> list[Span]:
@@ -58,7 +65,7 @@ def find_jwt(flat: bytes, offset: int) -> list[Span]:
 
 
 _AUTHORIZATION = re.compile(
-    rb"(?<![A-Za-z0-9_])(bearer|basic|digest|negotiate|apikey|token)(?:\x02\x02)?[\s+]{1,3}(?:\x02\x02\s)?"
+    rb"(?:(?<![A-Za-z0-9_])|(?<=\\[nrt]))(bearer|basic|negotiate|apikey|token)(?:\x02\x02)?[\s+]{1,3}(?:\x02\x02\s)?"
     rb"([A-Za-z0-9\-._~+/\x02]{6,}=*)",
     re.IGNORECASE,
 )
@@ -91,7 +98,7 @@ def _is_opaque(value: bytes) -> bool:
 
 
 _VENDOR = re.compile(
-    rb"(?<![A-Za-z0-9])(?:"
+    rb"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))(?:"
     rb"(?:AKIA|ASIA|ABIA|ACCA|AIDA|AROA)[A-Z2-7]{16}"  # AWS
     rb"|AIza[\w\-]{35}|ya29\.[\w\-]{20,}|GOCSPX-[\w\-]{20,}|1//0[\w\-]{30,}"  # Google
     rb"|gh[pousr]_[A-Za-z0-9]{30,255}|github_pat_\w{22,255}"  # GitHub
@@ -158,6 +165,10 @@ _PEM = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY[A-Z ]{0,10}-----")
 _PEM_END = re.compile(rb"-----END [A-Z0-9 ]{0,30}PRIVATE KEY[A-Z ]{0,10}-----")
 
 
+KEY_LINE = re.compile(rb"[ \\tnr\"']*(?:[A-Za-z0-9+/=\\]{16,}|-----END .*|[A-Za-z\-]+: .*)")
+"""A line of a private key after its first one, as a raw JSON string."""
+
+
 def find_private_key(flat: bytes, offset: int) -> list[Span]:
     """Find a private key in PEM armour (RFC 7468, OpenSSH, PGP); one cut off runs to the end of the string."""
     begin = _PEM.search(flat, max(0, offset - 64), min(len(flat), offset + 64))
@@ -168,7 +179,9 @@ def find_private_key(flat: bytes, offset: int) -> list[Span]:
 
 
 _USERINFO = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]*(?:\x02\x02)?:(?:[\x01\x02]{0,2}/){2}([^\s/?\"'<>@:]*)(?:\x02\x02)?:")
-_PASSWORD_TO_AT = re.compile(rb"((?:\x02\x02.|[^\s/?\"'<>\x01\x02])*)@")
+_PASSWORD_TO_AT = re.compile(
+    rb"((?:\x02\x02.|[^\s/?\"'<>\x01\x02])*?)(?:\x02\x02)?@(?!(?:\x02\x02.|[^\s/?\"'<>\x01\x02])*@)"
+)
 
 
 def find_url_password(flat: bytes, offset: int) -> list[Span]:
@@ -235,7 +248,9 @@ def find_home(flat: bytes, offset: int) -> list[Span]:
     return [(match.start(group), match.end(group), USER)]
 
 
-_UUID = re.compile(rb"(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])")
+_UUID = re.compile(
+    rb"(?:(?<![0-9A-Za-z])|(?<=\\[nrt]))[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])"
+)
 
 
 def find_uuid(flat: bytes, offset: int) -> list[Span]:

@@ -66,19 +66,19 @@ _PLAIN = re.compile(rb"[0-9]*+")
 
 def find_card_or_imei(flat: bytes, offset: int) -> list[Span]:
     """Find what 13 or more digits in one piece are; ``offset`` is after any 13 of them."""
-    start = offset - 13
+    start = offset
     while start and flat[start - 1] in b"0123456789" and offset - start < 20:
         start -= 1
     ahead = _PLAIN.match(flat, offset, offset + 8)
     stop = ahead.end() if ahead else offset
     length = stop - start
-    if length > 19:
+    if not 13 <= length <= 19:
         return []
-    if length < 19 and flat[stop : stop + 1] in (b" ", b"-"):
-        return find_card(flat, offset) or find_imei(flat, offset)
     number = flat[start:stop]
     if number[0] == 0x31 and length == 15:
         return _find_uatp(flat, stop)
+    if length < 19 and flat[stop : stop + 1] in (b" ", b"-"):
+        return find_card(flat, offset) or find_imei(flat, offset)
     if is_card(number) and _card_edges(flat, start, stop):
         return [(start, stop, CARD)]
     return find_imei(flat, stop) if 14 <= length <= 16 and not (length == 16 and number[0] == 0x31) else []
@@ -117,6 +117,8 @@ def _card_edges(flat: bytes, start: int, stop: int) -> bool:
         return False
     if after == b"." and _FRACTION.match(flat, stop):
         return False
+    if before == b"-" == after and flat[start - 2 : start - 1].isalnum() and flat[stop + 1 : stop + 2].isalnum():
+        return False
     hexadecimal = b"abcdefABCDEF"
     return not (before and before in hexadecimal and after and after in hexadecimal)
 
@@ -147,7 +149,9 @@ def _number_alone(flat: bytes, start: int, stop: int) -> bool:
     )
 
 
-_SSN = re.compile(rb"(?<![0-9A-Za-z_.\-/])([0-9]{3})([ \-])([0-9]{2})\2([0-9]{4})(?![0-9A-Za-z_]|[.\-/][0-9])")
+_SSN = re.compile(
+    rb"(?:(?<![0-9A-Za-z_.\-/])|(?<=\\[nrt]))([0-9]{3})([ \-])([0-9]{2})\2([0-9]{4})(?![0-9A-Za-z_]|[.\-/][0-9])"
+)
 
 
 def find_ssn(flat: bytes, offset: int) -> list[Span]:
@@ -159,22 +163,22 @@ def find_ssn(flat: bytes, offset: int) -> list[Span]:
 
 
 _INTERNATIONAL = re.compile(
-    rb"(?<![0-9A-Za-z+/_])(?:\x02\x02)?(?:\+|00(?=[1-9]))(?:\x02\x02)?(?=[1-9(])"
+    rb"(?:(?<![0-9A-Za-z+/_])|(?<=\\[nrt]))(?:\x02\x02)?(?:\+|00(?=[1-9]))(?:\x02\x02)?(?=[1-9(])"
     rb"(?:\([0-9]{1,4}\)|[0-9])(?:[ \-.()/\x02\xa0\xc2]{0,3}[0-9]){6,16}(?![0-9A-Za-z_:])"
 )
 _NANP = re.compile(
-    rb"(?<![0-9A-Za-z_.+])(?<![0-9][\-/,])(?:1[ .\-])?(?:\(([0-9]{3})\)[ .\-]?|([0-9]{3})[ .\-])"
+    rb"(?:(?<![0-9A-Za-z_.+])(?<![0-9][\-/,])|(?<=\\[nrt]))(?:1[ .\-])?(?:\(([0-9]{3})\)[ .\-]?|([0-9]{3})[ .\-])"
     rb"([0-9]{3})([ .\-])([0-9]{4})(?![0-9A-Za-z_]|[.\-/,:][0-9])"
 )
 _TRUNK_ZERO = re.compile(
-    rb"(?<![0-9A-Za-z_.,:\-/+])"
-    rb"(?:0[1-9](?:([ .\-])[0-9]{2})(?:\1[0-9]{2}){3}"
+    rb"(?:(?<![0-9A-Za-z_.,:\-/+])|(?<=\\[nrt]))"
+    rb"(?:(?<![0-9]{2}[ .\-])0[1-9](?:([ .\-])[0-9]{2})(?:\1[0-9]{2}){3}(?!\1[0-9]{2}(?![0-9]))"
     rb"|\(0[0-9]{1,4}\)[ ]?[0-9]{2,5}(?:[ \-/][0-9]{2,5}){0,4}"
-    rb"|0[1-9][0-9]{0,4}(?:[ \-]|/)[0-9]{2,8}(?:[ \-][0-9]{2,6}){0,4})"
+    rb"|(?:0[1-9][0-9]{2,4}[ \-/][0-9]{2,8}|0[1-9][0-9]?[ \-/][0-9]{3,8})(?:[ \-][0-9]{2,6}){0,4})"
     rb"(?![0-9A-Za-z_]|[.:,/\-][0-9])"
 )
 _BARE_MOBILE = re.compile(
-    rb"(?<![0-9A-Za-z_.,:\-/+#])0(?:7[0-9]{9}|1[567][0-9]{8,9}|[67][0-9]{8}|4[0-9]{8})(?![0-9A-Za-z_]|[.:,/\-][0-9])"
+    rb"(?:(?<![0-9A-Za-z_.,:\-/+#])|(?<=\\[nrt]))0(?:7[0-9]{9}|1[567][0-9]{8,9}|[67][0-9]{8}|4[0-9]{8})(?![0-9A-Za-z_]|[.:,/\-][0-9])"
 )
 _DATE = re.compile(rb"[0-9]{2}([\-./ ])[0-9]{2}\1(?:19|20)[0-9]{2}")
 _NAMED_PHONE = re.compile(
@@ -238,7 +242,7 @@ def find_named_phone(flat: bytes, offset: int) -> list[Span]:
     return [(match.start(1), match.end(1), PHONE)] if match else []
 
 
-_IBAN_HEAD = re.compile(rb"(?<![0-9A-Za-z])([A-Za-z]{2})[0-9]{2}[ \-]?[0-9A-Za-z]{4}")
+_IBAN_HEAD = re.compile(rb"(?:(?<![0-9A-Za-z])|(?<=\\[nrt]))([A-Za-z]{2})[0-9]{2}[ \-]?[0-9A-Za-z]{4}")
 
 
 def find_iban(flat: bytes, offset: int) -> list[Span]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
+from itertools import accumulate
 from typing import NamedTuple
 
 from pipeline.scrub.allow import Allowed
-from pipeline.scrub.jsontext import flatten
-from pipeline.scrub.kinds import EMAIL, PASSWORD
+from pipeline.scrub.jsontext import flatten, whole_characters
+from pipeline.scrub.kinds import EMAIL, IP, PASSWORD
 from pipeline.scrub.members import Leaf
 from pipeline.scrub.replace import Replacer
 from pipeline.scrub.sections import Sections
@@ -39,6 +41,7 @@ class Edits:
         self._owners: dict[int, bytes | None] = {}
         self._extra: list[tuple[int, Counter[str]]] = []
         self._sections: Sections | None = None
+        self._strings: dict[int, int] = {}
 
     def __bool__(self) -> bool:
         return bool(self._edits)
@@ -52,6 +55,7 @@ class Edits:
 
     def add(self, spot: Spot, start: int, stop: int, kind: str) -> bool:
         """Replace a span of a spot's content, given by offsets in the spot; ``False`` if it is allowed to stay."""
+        start, stop = whole_characters(spot.flat, start, stop)
         if not self._allowed.empty and spot.flat[start:stop] in self._allowed:
             return False
         if kind == EMAIL and self._follows_password(spot.start + start):
@@ -61,7 +65,10 @@ class Edits:
             edit = Edit(spot.start + start, spot.start + stop, kind, key_of=key_of)
         else:
             edit = Edit(spot.start, spot.stop, kind, quoted=True)
+        if kind == IP and self._written(edit, {}) == self._text[edit.start : edit.stop]:
+            return False
         self._owners[edit.start] = spot.owner
+        self._strings[spot.start] = spot.stop
         self._edits.append(edit)
         return True
 
@@ -80,17 +87,36 @@ class Edits:
         self._extra.append((spot.start, kinds))
         self._edits.append(Edit(spot.start, spot.stop, "", verbatim=scrubbed))
 
-    def applied(self) -> bytes:
-        """Return the text with every replacement made."""
+    def applied(self) -> tuple[bytes, list[bytes]]:
+        """Return the text with every replacement made, and the strings in which something was replaced.
+
+        What stands beside a replacement may be a finding now that it was not before, so those strings want one more
+        look: ``a@b.example4111 1111 1111 1111`` is an address only once the card is gone.
+        """
         pieces: list[bytes] = []
         done = 0
         keys: dict[int, int] = {}
+        marks: list[tuple[int, int]] = []
         for edit in self._merged():
             pieces.append(self._text[done : edit.start])
             pieces.append(self._written(edit, keys))
             done = edit.stop
+            marks.append((edit.stop, sum(map(len, pieces[-2:]))))
         pieces.append(self._text[done:])
-        return b"".join(pieces)
+        applied = b"".join(pieces)
+        return applied, self._changed(applied, marks)
+
+    def _changed(self, applied: bytes, marks: list[tuple[int, int]]) -> list[bytes]:
+        """Return the edited strings as they are now; ``marks`` are each edit's end before, and the length up to it."""
+        stops = [stop for stop, _ in marks]
+        ends = list(accumulate(length for _, length in marks))
+        found = []
+        for start, stop in self._strings.items():
+            before, within = bisect_right(stops, start), bisect_right(stops, stop)
+            low = start if before == 0 else ends[before - 1] + start - stops[before - 1]
+            high = stop if within == 0 else ends[within - 1] + stop - stops[within - 1]
+            found.append(applied[low:high])
+        return found
 
     def _written(self, edit: Edit, keys: dict[int, int]) -> bytes:
         if edit.verbatim is not None:

@@ -8,17 +8,20 @@ candidate's exact check reads the window around the spot. Work outside found spo
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 
 import msgspec
 
 from pipeline.scrub import addresses, credentials, digits
 from pipeline.scrub.allow import Allowed
+from pipeline.scrub.credentials import KEY_LINE, is_replacement
 from pipeline.scrub.edits import Edits
-from pipeline.scrub.jsontext import canonical, is_document
+from pipeline.scrub.jsontext import canonical, following_strings, is_document, leaves
 from pipeline.scrub.keys import KeyNames
-from pipeline.scrub.kinds import PHONE, Span
-from pipeline.scrub.members import closing_quote, find_member
+from pipeline.scrub.kinds import BODY, PHONE, PRIVATE_KEY, VARIABLES, Span
+from pipeline.scrub.members import Leaf, closing_quote, find_member
+from pipeline.scrub.paths import SafeFields, path_of
 from pipeline.scrub.places import asks_for_section, barred, barred_in_section
 from pipeline.scrub.policy import Policy
 from pipeline.scrub.replace import Replacer
@@ -53,7 +56,11 @@ FINDERS: dict[str, Finder] = {
 """The exact checks that need nothing but the string, by the name that candidates give them."""
 
 _SOURCE_KEYS = frozenset((b"context_line", b"pre_context", b"post_context"))
+_NAMES_ONLY = frozenset(("modules", "measurements"))
+"""Sections whose keys are names of things: a package called ``token`` holds no secret."""
+
 _NESTING_LIMIT = 8
+_MOST_PASSES = 8
 _PHONE_KEY = re.compile(
     rb"(?:phone|mobile|msisdn|whatsapp|telefon|(?:^|[_\-. ])(?:tel|fax|cell)(?:$|[_\-. ]))", re.IGNORECASE
 )
@@ -66,6 +73,7 @@ class Engine:
     def __init__(self, policy: Policy) -> None:
         self.kinds = policy.wanted
         self.names = KeyNames(dict.fromkeys(policy.keys, "secret"))
+        self.safe = SafeFields(policy.safe_fields)
         self.allowed = Allowed(policy.allow)
         self.replacer = Replacer(policy)
         self.scan = Scan(policy)
@@ -79,10 +87,27 @@ class Engine:
         if any(number in self.scan.unicode for _, number in hits):
             text = canonical(payload)
             hits = self.scan.hits(text)
-        edits = Pass(self, text, 0).run(hits)
-        if not edits:
-            return payload, {}
-        return edits.applied(), edits.findings()
+        findings: dict[tuple[str, str], int] = {}
+        text = self.settled(text, hits, 0, lambda edits: _add_counts(findings, edits.findings()))
+        return (text, findings) if findings else (payload, findings)
+
+    def settled(self, text: bytes, hits: list[Hit], depth: int, count: Callable[[Edits], None]) -> bytes:
+        """Return the text after as many passes as it takes until nothing more is found; one is the rule."""
+        for _ in range(_MOST_PASSES):
+            edits = Pass(self, text, depth).run(hits)
+            if not edits:
+                break
+            count(edits)
+            text, changed = edits.applied()
+            if not any(self.scan.hits(b'"' + string + b'"') for string in changed):
+                break
+            hits = self.scan.hits(text)
+        return text
+
+
+def _add_counts(total: dict[tuple[str, str], int], more: dict[tuple[str, str], int]) -> None:
+    for place, count in more.items():
+        total[place] = total.get(place, 0) + count
 
 
 class Pass:
@@ -111,6 +136,9 @@ class Pass:
             if quote >= 0:
                 self._member(quote, end)
                 return
+        if finder in (VARIABLES, BODY):
+            self._drop(finder, end - 1)
+            return
         spot = self._spots.at(end)
         if spot is None:
             return
@@ -152,16 +180,29 @@ class Pass:
                 spans += self._found(spot, flat, offset, finder)
         return spans
 
+    def _drop(self, kind: str, at: int) -> None:
+        """Blank every leaf of frame variables or of a request's body, by a policy that keeps neither."""
+        if self._text[at] in b"tfn" or (kind == BODY and self._edits.sections.section_at(at) != "request"):
+            return
+        found, stop = leaves(self._text, at)
+        for low, high, is_string in found:
+            if high > low and not is_replacement(self._text[low:high]):
+                self._edits.add_leaf(Leaf(low, high, kind, is_string))
+        self._covered = max(self._covered, stop)
+        self._spots.passed(stop)
+
     def _member(self, quote: int, end: int) -> None:
         self._spots.passed(end)
         blanked = find_member(self._text, quote, end, self._engine.names)
         if blanked is None:
             return
+        if not blanked.leaves or self._edits.sections.section_at(quote) in _NAMES_ONLY:
+            return
         kinds = self._engine.kinds
         for leaf in blanked.leaves:
-            if leaf.kind in kinds:
+            if leaf.kind in kinds and not self._is_safe(leaf.start - leaf.is_string):
                 self._edits.add_leaf(leaf)
-        if blanked.leaves and blanked.leaves[0].kind in kinds:
+        if blanked.leaves[0].kind in kinds:
             self._covered = max(self._covered, blanked.stop)
             self._spots.passed(blanked.stop)
 
@@ -171,10 +212,28 @@ class Pass:
                 continue
             if self._edits.add(spot, start, stop, kind):
                 self._covered = max(self._covered, spot.start + stop)
+                if kind == PRIVATE_KEY and stop == len(spot.flat) and spot.is_string:
+                    self._add_key_lines(spot)
+
+    def _add_key_lines(self, spot: Spot) -> None:
+        """Remove the lines of a private key that goes on in the next strings, as source context has it."""
+        for start, stop in following_strings(self._text, spot.stop):
+            line = self._text[start:stop]
+            if KEY_LINE.fullmatch(line) is None:
+                return
+            self._edits.add_leaf(Leaf(start, stop, PRIVATE_KEY, is_string=True))
+            self._covered = stop
+            if b"-----END" in line:
+                return
+
+    def _is_safe(self, value: int) -> bool:
+        """Whether a policy leaves the value that begins at ``value`` as it is."""
+        safe = self._engine.safe
+        return not safe.empty and self._depth == 0 and path_of(self._text, value) in safe
 
     def _is_barred(self, spot: Spot, kind: str) -> bool:
         owner = spot.owner
-        if barred(owner, kind):
+        if barred(owner, kind) or self._is_safe(spot.start - spot.is_string):
             return True
         if self._depth or not asks_for_section(owner, kind):
             return False
@@ -192,8 +251,9 @@ class Pass:
             return False
         text = canonical(inner)
         hits = self._engine.scan.hits(text)
-        edits = Pass(self._engine, text, self._depth + 1).run(hits) if hits else None
-        if edits:
-            scrubbed = msgspec.json.encode(edits.applied().decode())[1:-1]
-            self._edits.add_nested(spot, scrubbed, edits.kinds())
+        counts: Counter[str] = Counter()
+        if hits:
+            text = self._engine.settled(text, hits, self._depth + 1, lambda edits: counts.update(edits.kinds()))
+        if counts:
+            self._edits.add_nested(spot, msgspec.json.encode(text.decode())[1:-1], counts)
         return True

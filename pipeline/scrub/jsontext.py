@@ -11,6 +11,7 @@ found in the flat form can therefore be cut out of the original bytes. Neither f
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 FILL = b"\x01"
 """Stands before a character that was escaped with a backslash in JSON."""
@@ -89,6 +90,15 @@ def flatten(raw: bytes) -> bytes:
     return flat
 
 
+def whole_characters(flat: bytes, start: int, stop: int) -> tuple[int, int]:
+    """Widen or narrow a span of flat text so that it begins and ends between characters, never inside an escape."""
+    while start and flat[start - 1] in FILL + PERCENT_FILL:
+        start -= 1
+    while stop > start and flat[stop - 1] in FILL + PERCENT_FILL:
+        stop -= 1
+    return start, stop
+
+
 def is_document(raw: bytes) -> bool:
     """Whether a string's raw content has the outward look of a JSON object, array or string."""
     first, last = raw[:16].lstrip(b" \\nrt")[:1], raw[-16:].rstrip(b" \\nrt")[-1:]
@@ -98,7 +108,7 @@ def is_document(raw: bytes) -> bool:
 
 
 def _inner_unicode(match: re.Match[bytes]) -> bytes:
-    return b"\x01" * (len(match[0]) - 1) + bytes((int(match[1], 16),))
+    return PERCENT_FILL * (len(match[0]) - 1) + bytes((int(match[1], 16),))
 
 
 def _percent(match: re.Match[bytes]) -> bytes:
@@ -172,8 +182,11 @@ def key_before(text: bytes, offset: int) -> bytes | None:
 
 
 def owner_of(text: bytes, offset: int, limit: int = 256) -> bytes | None:
-    """Return the key whose value, or whose flat array's element, begins at ``offset``; ``limit`` elements back."""
-    for _ in range(limit):
+    """Return the key whose value, or whose flat array's element, begins at ``offset``; ``limit`` elements back.
+
+    The second element of a pair in a list of pairs, ``["build", "1.2.3"]``, belongs to the first.
+    """
+    for back in range(limit):
         before = back_over_space(text, offset)
         byte = text[before]
         if byte == 0x3A:
@@ -185,6 +198,8 @@ def owner_of(text: bytes, offset: int, limit: int = 256) -> bytes | None:
         stop = back_over_space(text, before)
         if text[stop] == 0x22:
             offset = opening_quote(text, stop)
+            if back == 0 and _is_inner_array(text, back_over_space(text, offset)):
+                return text[offset + 1 : stop]
         elif text[stop] in b"]}":
             return None
         else:
@@ -192,6 +207,24 @@ def owner_of(text: bytes, offset: int, limit: int = 256) -> bytes | None:
             while text[offset - 1] not in b",[:{ \t\r\n":
                 offset -= 1
     return None
+
+
+def following_strings(text: bytes, stop: int, limit: int = 256) -> Iterator[tuple[int, int]]:
+    """Yield the bounds of the strings that follow, in the same array, the one whose closing quote is at ``stop``."""
+    for _ in range(limit):
+        comma = skip_space(text, stop + 1)
+        start = skip_space(text, comma + 1)
+        if text[comma : comma + 1] != b"," or text[start : start + 1] != b'"':
+            return
+        stop = string_stop(text, start + 1)
+        if text[skip_space(text, stop + 1)] == 0x3A:
+            return
+        yield start + 1, stop
+
+
+def _is_inner_array(text: bytes, bracket: int) -> bool:
+    """Whether an array begins at ``bracket`` inside another one, as a pair in a list of pairs does."""
+    return text[bracket] == 0x5B and text[back_over_space(text, bracket)] in b"[,"
 
 
 def leaves(text: bytes, offset: int) -> tuple[list[tuple[int, int, bool]], int]:

@@ -19,7 +19,9 @@ PRIVATE_KEY = "privatekey"
 USER = "user"
 UUID = "uuid"
 VARIABLES = "variables"
+"""A frame's local variables, where a policy does not keep them."""
 BODY = "body"
+"""A request's body, where a policy does not keep it."""
 
 KINDS = (
     EMAIL, CARD, SSN, PHONE, IP, IBAN, MAC, IMEI, TOKEN, PASSWORD, COOKIE, SESSION, SECRET, PRIVATE_KEY, USER, UUID,

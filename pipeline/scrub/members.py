@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from pipeline.scrub.credentials import is_replacement
 from pipeline.scrub.jsontext import back_over_space, key_before, leaves, opening_quote, skip_space
 from pipeline.scrub.keys import KeyNames
 from pipeline.scrub.textfields import is_blank
@@ -27,6 +28,7 @@ _VALUE_BEFORE = re.compile(
     re.DOTALL,
 )
 _WORKING_DIRECTORY = re.compile(rb"['\"]?(?:/|[A-Za-z]:\\)[\w.\-/\\ ]*['\"]?")
+_OPTION = re.compile(rb"--?[A-Za-z][\w\-]*")
 _VALUE_BEFORE_WINDOW = 4096
 _LONGEST_KEY = 64
 
@@ -79,8 +81,11 @@ def find_member(text: bytes, quote: int, end: int, names: KeyNames) -> Blanked |
 
 def _beside(text: bytes, start: int, quote: int, end: int, names: KeyNames) -> Blanked | None:
     key = text[start:quote]
+    option = key.startswith(b"-")
+    if (option and not _OPTION.fullmatch(key)) or is_replacement(key):
+        return None
     kind = names.kind_of(key)
-    return _next_element(text, end, key, kind, pair=not key.startswith(b"-")) if kind else None
+    return _next_element(text, end, key, kind, pair=not option) if kind else None
 
 
 def _next_element(text: bytes, end: int, key: bytes, kind: str, *, pair: bool) -> Blanked | None:

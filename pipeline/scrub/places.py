@@ -10,7 +10,7 @@ _NUMERIC = frozenset((CARD, SSN, PHONE, IP, IBAN, MAC, IMEI))
 
 _IDENTIFIERS = frozenset(
     b"""
-    event_id trace_id span_id parent_span_id segment_id replay_id profile_id profiler_id debug_id code_id
+    event_id dist release trace_id span_id parent_span_id segment_id replay_id profile_id profiler_id debug_id code_id
     build_id image_addr image_size image_vmaddr instruction_addr symbol_addr timestamp start_timestamp
     end_timestamp received lineno colno function raw_function module package symbol code_file debug_file
     exclusive_time sampled_at build_number commit commit_sha sha checksum etag fingerprint route
@@ -23,7 +23,7 @@ _IDENTIFIERS = frozenset(
 _VERSIONS = re.compile(rb"(?:version|release|build|^dist|revision|^sdk|useragent_os|kernel)", re.IGNORECASE)
 _PATHS = frozenset((b"filename", b"abs_path"))
 _ROUTES = frozenset(
-    (b"transaction", b"url", b"path", b"route", b"name", b"endpoint", b"PATH_INFO", b"REQUEST_URI", b"RAW_URI")
+    (b"transaction", b"url", b"path", b"route", b"name", b"endpoint", b"path_info", b"request_uri", b"raw_uri")
 )
 _VERSION_SECTIONS = frozenset(("modules", "sdk", "debug_meta", "release", "dist"))
 _RELEASE_KINDS = frozenset((IP, EMAIL))
@@ -33,6 +33,7 @@ def barred(owner: bytes | None, kind: str) -> bool:
     """Whether findings of ``kind`` in the value of ``owner`` are none, by the key alone."""
     if owner is None:
         return False
+    owner = owner.lower()
     if kind in _NUMERIC and (owner in _IDENTIFIERS or owner in _PATHS):
         return True
     if kind in _RELEASE_KINDS and _VERSIONS.search(owner):

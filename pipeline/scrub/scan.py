@@ -8,7 +8,8 @@ from typing import Any
 import hyperscan
 
 from pipeline.errors import Misconfigured
-from pipeline.scrub.candidates import CANDIDATES, UNICODE, Candidate
+from pipeline.scrub import kinds
+from pipeline.scrub.candidates import CANDIDATES, UNICODE, Candidate, key_expression
 from pipeline.scrub.kinds import Span
 from pipeline.scrub.policy import Policy
 
@@ -28,6 +29,9 @@ class Scan:
 
     def __init__(self, policy: Policy) -> None:
         candidates = [candidate for candidate in CANDIDATES if not policy.wanted.isdisjoint(candidate.kinds)]
+        candidates += [
+            Candidate("field", expression, (kinds.SECRET,)) for expression in map(key_expression, policy.keys)
+        ]
         self._custom: dict[str, tuple[str, re.Pattern[bytes]]] = {}
         for pattern in policy.patterns:
             finder = _CUSTOM + pattern.name

@@ -47,7 +47,8 @@ class Spot:
     def is_key(self) -> bool:
         """Whether this string is an object's key rather than a value."""
         text = self._text
-        return self.is_string and text[skip_space(text, self.stop + 1)] == 0x3A
+        after = skip_space(text, self.stop + 1)
+        return self.is_string and text[after : after + 1] == b":"
 
 
 class SpotFinder:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from pipeline.scrub.credentials import is_replacement
 from pipeline.scrub.keys import KeyNames
-from pipeline.scrub.kinds import COOKIE, PASSWORD, TOKEN, Span
+from pipeline.scrub.kinds import COOKIE, PASSWORD, SESSION, TOKEN, Span
 
 _KEY_BACKWARDS = re.compile(
     rb"(?:[\x01\x02]*[:=,>])?[\s\x01\x02]{0,4}([\"']?)[\\\x01\x02]{0,16}(\]?)((?:[\w.\-\[ \x80-\xff]"
@@ -22,7 +22,7 @@ _SPACED_KEY = re.compile(rb"[^ ]+(?: [^ ]+)?(?: [^ ]+)?\Z")
 _AFTER_SEPARATOR = re.compile(rb"[\s\x01\x02]{0,8}(?:[bBrRuUfF]{1,2}(?=[\"']))?")
 _OPENING = re.compile(rb"([\\\x01\x02]*)([\"'])")
 _CLOSING = {quote: re.compile(rb"([\\\x01\x02]*)" + quote) for quote in (b'"', b"'")}
-_HEADER_VALUE = re.compile(rb"[^\n\r\"']*+")
+_HEADER_VALUE = re.compile(rb"(?:[^\n\r\"'\\]|\\(?![\x01nr]))*+")
 _WORD_VALUE = re.compile(
     rb"(?:[^\s&;,\"'<>()\[\]{}\\\x01\x02]|\x02+[^\s\"']|,(?![\s\x01]|$|[\w.\-]{1,40}[=:])|[(\[{](?=[^\s\"']))++[)\]}]*"
 )
@@ -46,7 +46,7 @@ _PROSE = frozenset(
     """.split()
 )
 _NOT_ANNOUNCED = re.compile(
-    rb"(?:unexpected|expected|syntax|next|lookahead|unrecognized|illegal)\s(?:\w+\s)?\Z", re.IGNORECASE
+    rb"(?:unexpected|expected|syntax|next|lookahead|unrecognized|illegal) (?:\w+ )?token[^\w]{0,4}\Z", re.IGNORECASE
 )
 
 
@@ -69,7 +69,7 @@ def find_text_field(flat: bytes, offset: int, names: KeyNames, is_source: Callab
         return _pair_value(flat, offset, key_start, kind) if quoted and not source else []
     if separator == b">":
         return _element_value(flat, offset, key_start, kind)
-    if kind == TOKEN and _NOT_ANNOUNCED.search(flat, max(0, key_start - 24), key_start):
+    if kind == TOKEN and _NOT_ANNOUNCED.search(flat, max(0, offset - 48), offset):
         return []
     if separator not in (b":", b"="):
         return []
@@ -83,6 +83,8 @@ def _key_before(flat: bytes, offset: int) -> tuple[bytes, bool, int] | None:
     if match is None:
         return None
     raw = match[3][::-1]
+    if match[2] and raw[raw.rfind(b" ") + 1 :].startswith(b"["):  # what a scrubber left: "[token]: …"
+        return None
     quoted = bool(match[1])
     if not quoted:
         raw = raw.rstrip(b" ")
@@ -114,6 +116,8 @@ def _value(flat: bytes, offset: int, name: bytes, kind: str, *, source: bool, qu
     if match is None:
         return []
     word = match[0].rstrip(b".!?")
+    if kind == SESSION and b"?" in match[0]:  # a path's ;jsessionid=… before the query
+        return _checked(flat, match.start(), flat.index(b"?", match.start()), kind)
     if flat[offset - 1] == 0x3A and not quoted and word.lower() in _PROSE:
         return []
     return _span(flat, match, kind)
