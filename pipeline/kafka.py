@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, OffsetAndMetadata, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
@@ -311,35 +311,17 @@ async def read_to_end(
         ends = await client.end_offsets(partitions)
         begins = await client.beginning_offsets(partitions)
         for partition in partitions:
+            wanted = max(begins[partition], (starts or {}).get(partition.partition, 0))
+            # A broker may count the last batch of messages as one: it is read whole, from its beginning on.
+            position = min(wanted, max(ends[partition] - 1, begins[partition]))
             client.assign([partition])
-            start = max(begins[partition], (starts or {}).get(partition.partition, 0))
-            client.seek(partition, start)
-            while start < ends[partition]:
+            client.seek(partition, position)
+            while position < ends[partition]:
                 for records in (await client.getmany(partition, timeout_ms=500)).values():
                     for record in records:
-                        if record.offset < ends[partition]:
+                        if record.offset >= wanted:
                             yield record
-                start = await client.position(partition)
-
-
-async def read_one(settings: KafkaSettings, topic: str, partition: int, offset: int) -> ConsumerRecord | None:
-    """Return the message at an offset, ``None`` when there is none, or none any more.
-
-    Raises:
-        Unavailable: Kafka cannot be reached.
-    """
-    async with consumer(settings) as client:
-        place = TopicPartition(settings.topic_prefix + topic, partition)
-        if place not in await partitions_of(client, place.topic):
-            return None
-        client.assign([place])
-        ends, begins = await client.end_offsets([place]), await client.beginning_offsets([place])
-        if not begins[place] <= offset < ends[place]:
-            return None
-        client.seek(place, offset)
-        while True:
-            for record in (await client.getmany(place, timeout_ms=500, max_records=1)).get(place, ()):
-                return record if record.offset == offset else None
+                position = await client.position(partition)
 
 
 class TopicState(Struct, frozen=True):
@@ -390,27 +372,31 @@ async def lags(settings: KafkaSettings, group: str, names: Sequence[str]) -> dic
     Raises:
         Unavailable: Kafka cannot be reached.
     """
-    async with administration(settings) as client:
-        committed = await _committed(client, group)
-    found: dict[str, int] = {}
+    places: dict[str, list[TopicPartition]] = {}
     async with consumer(settings) as client:
         for name in names:
-            partitions = await partitions_of(client, settings.topic_prefix + name)
-            ends, begins = await client.end_offsets(partitions), await client.beginning_offsets(partitions)
-            done = {place: max(begins[place], committed[place].offset if place in committed else 0) for place in ends}
-            found[name] = sum(max(end - done[place], 0) for place, end in ends.items())
-    return found
+            places[name] = await partitions_of(client, settings.topic_prefix + name)
+        every = [place for found in places.values() for place in found]
+        ends, begins = await client.end_offsets(every), await client.beginning_offsets(every)
+    async with administration(settings) as administrator:
+        committed = await _committed(administrator, group, every)
+    return {
+        name: sum(max(ends[place] - max(begins[place], committed.get(place, 0)), 0) for place in found)
+        for name, found in places.items()
+    }
 
 
-async def _committed(client: AIOKafkaAdminClient, group: str) -> Mapping[TopicPartition, OffsetAndMetadata]:
+async def _committed(
+    client: AIOKafkaAdminClient, group: str, places: Sequence[TopicPartition]
+) -> dict[TopicPartition, int]:
     for _ in range(COORDINATOR_TRIES):
         try:
-            found: Mapping[TopicPartition, OffsetAndMetadata] = await client.list_consumer_group_offsets(group)
+            found = await client.list_consumer_group_offsets(group, partitions=places)
         except GroupCoordinatorNotAvailableError:
             # A broker that never had a group makes the topic for their offsets now.
             await asyncio.sleep(COORDINATOR_PAUSE_S)
         except KafkaError as error:
             raise Unavailable(f"Kafka does not tell the offsets of {group} ({type(error).__name__})") from None
         else:
-            return found
+            return {place: committed.offset for place, committed in found.items()}
     raise Unavailable(f"Kafka has no coordinator for {group} yet: ask again")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 import click
 import msgspec
@@ -17,7 +17,7 @@ from pipeline.commands.terminal import one_line_errors, plural, printable, show_
 from pipeline.config import KafkaSettings, Settings
 from pipeline.errors import Refused
 from pipeline.kafka import Message
-from pipeline.replay import Contents, Letter, contents, letter_of, replay
+from pipeline.replay import Contents, Letter, contents, replay
 from schemas.topics import DEAD_LETTERS
 
 LATEST = """
@@ -103,12 +103,9 @@ def show(settings: Settings, *, name: str, raw: bool) -> None:
     """
     one_line_errors()
     [letter] = _named(_contents(settings.kafka), (name,))[-1:]
-    record = asyncio.run(kafka.read_one(settings.kafka, DEAD_LETTERS.name, letter.partition, letter.offset))
-    if record is None or letter_of(record) is None:
-        _no_letter(name)
     if raw:
         output = click.get_binary_stream("stdout")
-        output.write(record.value or b"")
+        output.write(asyncio.run(_bytes_of(settings.kafka, letter)))
         output.flush()
         return
     for field, value in _row(letter).items():
@@ -164,18 +161,25 @@ def _contents(settings: KafkaSettings) -> Contents:
     return asyncio.run(contents(settings))
 
 
+async def _bytes_of(settings: KafkaSettings, letter: Letter) -> bytes:
+    async for record in kafka.read_to_end(settings, DEAD_LETTERS.name, {letter.partition: letter.offset}):
+        if (record.partition, record.offset) == (letter.partition, letter.offset):
+            return record.value or b""
+    raise _no_letter(letter.source)
+
+
 def _named(found: Contents, names: Iterable[str]) -> list[Letter]:
     chosen: dict[str, Letter] = {}
     for name in names:
         called = [letter for letter in found.letters if letter.is_called(name)]
         if not called:
-            _no_letter(name)
+            raise _no_letter(name)
         chosen |= {letter.id: letter for letter in called}
     return list(chosen.values())
 
 
-def _no_letter(name: str) -> NoReturn:
-    raise Refused(
+def _no_letter(name: str) -> Refused:
+    return Refused(
         "dead-letters",
         f"no letter {printable(name)} on the topic: it keeps {DEAD_LETTERS.retention_ms // 86_400_000} days; see "
         "`aftershock dead-letters list --from topic`",
