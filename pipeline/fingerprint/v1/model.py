@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from msgspec import Struct
@@ -28,7 +29,8 @@ class Platform(Struct, frozen=True):
     :data:`INLINED`; ``place`` says where it lives, as a module or a path; ``nearness`` is :data:`RUNTIME`,
     :data:`LIBRARY` or :data:`APP`. ``trusts_in_app`` says whether an SDK's ``in_app: true`` is a decision or only a
     default; ``reads_source`` whether the source line of a frame is the same wherever the program runs;
-    ``cuts_stacks`` whether the runtime records only so many frames, so that recursion hides who called.
+    ``cuts_stacks`` whether the runtime records only so many frames, so that recursion hides who called. ``unsteady``
+    matches source lines that are part of a statement of which other versions name another line.
     """
 
     key: str
@@ -38,6 +40,7 @@ class Platform(Struct, frozen=True):
     trusts_in_app: bool = True
     reads_source: bool = True
     cuts_stacks: bool = False
+    unsteady: re.Pattern[str] | None = None
 
 
 class Seen(Struct, frozen=True, gc=False):

@@ -42,7 +42,7 @@ _DEPLOY_ROOT = re.compile(
         layers/[^/]+/[^/]+/ | github/workspace/ | builds/[^/]+/[^/]+/ | repo/ | project/src/(?=src/) |
         var/www/(?:html/|[^/]+/)? | srv/(?:www/)?[^/]+/ | opt/[^/]+/ | usr/local/(?:src/)?[^/]+/ |
         (?:home|Users|users|export/home)/[^/]+/
-            (?:(?:work|src|code|projects?|dev|git|repos?|Documents|Desktop|apps?|www)/)*[^/]+/ |
+            (?:(?i:work|workspace|src|code|projects?|dev|git|github|repos?|documents|desktop|apps?|www|sites)/)*[^/]+/ |
         root/[^/]+/ | tmp/[^/]+/ | private/var/[^ ]*?\.app/ | data/(?:app|user/\d+)/[^/]+/ | mnt/[^/]+/[^/]+/ |
         inetpub/wwwroot/(?:[^/]+/)? | Windows/Temp/[^/]+/ | a/\d+/s/ | agent/_work/\d+/s/ | _work/\d+/s/
     )""",
@@ -51,11 +51,11 @@ _DEPLOY_ROOT = re.compile(
 _RELEASES = re.compile(r"^(?:.*/)?(?:releases/[^/]+|current|release-[^/]+|shared/bundle)/")
 # Where an application's own layout begins, however deep the deployment has put it.
 _INSIDE = re.compile(r"(?<=/)(?:src|app|lib|dist|build)/")
-_BUNDLE_APP = re.compile(r"^.*?\.app/")
+_BUNDLE_APP = re.compile(r"^.*\.(?:app|asar|apk|jar|war)(?:\.unpacked)?[/!]+")
 
 
-def normal_path(raw: str) -> str:
-    """Return a path as the application's own layout names it.
+def normal_path(raw: str, served: bool = False) -> str:
+    """Return a path as the application's own layout names it; ``served`` says that it is a web server's.
 
     ``https://cdn.example.com/v12/static/js/main.3f2a9c1b.js?x=1`` and
     ``https://localhost:3000/static/js/main.aa11bb22.js`` both give ``static/js/main.js``;
@@ -73,11 +73,11 @@ def normal_path(raw: str) -> str:
         origin = _ORIGIN.match(path)
         web = origin is not None and not path[:5].lower().startswith("file:")
         if origin:
-            path = path[origin.end() :] if web else "/" + path[origin.end() :]
-    if web or "?" in path:
+            path = path[origin.end() :] if web or _DRIVE.match(path, origin.end()) else "/" + path[origin.end() :]
+    if web or served or "?" in path:
         path = _QUERY.sub("", path)
     path = path.replace("\\", "/")
-    absolute = not web and (path.startswith("/") or _DRIVE.match(path) is not None)
+    absolute = not (web or served) and (path.startswith("/") or _DRIVE.match(path) is not None)
     path = _DRIVE.sub("", path).lstrip("/")
     while path.startswith(("./", "../")):
         path = path[path.index("/") + 1 :]

@@ -202,7 +202,8 @@ def contribution(plan: Plan, seen: Sequence[Seen], frames: Sequence[Frame], over
         labels = without_loops(labels, blamed.platform.cuts_stacks)
     if plan.tier == APP and blamed.platform.reads_source and not blamed.anonymous:
         line = source_line(frames[plan.failing])
-        if line:
+        unsteady = blamed.platform.unsteady
+        if line and (unsteady is None or unsteady.search(line) is None):
             labels = [*labels, f"line: {line}"]
     return Contribution(labels, plan.tier, weak, plan.blamed)
 

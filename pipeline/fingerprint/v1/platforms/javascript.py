@@ -96,14 +96,14 @@ def _browser_name(function: str, frame: Frame) -> str:
     return ANONYMOUS if 0 < len(bare) <= 2 else bare
 
 
-def _place(frame: Frame) -> str:
+def _place(frame: Frame, served: bool = False) -> str:
     module = frame.module
     if module and not module.startswith(("http", "/")) and not _hashed(module):
         return normal_path(module).replace(":", "/").removesuffix(".js")
     path = frame.filename or frame.abs_path or ""
     if path.startswith("node:"):
         return path
-    place = normal_path(path)
+    place = normal_path(path, served)
     if "://" in path and not _SCRIPT.search(place):
         # An inline script: the page's own address, of which records and sessions are no part.
         place = "/".join("*" if _DIGIT.search(part) else part for part in place.split("/"))

@@ -107,4 +107,14 @@ def _nearness(frame: Frame) -> int:
     return APP
 
 
-PLATFORM = Platform("python", _name, _place, _nearness)
+# Of a statement over several lines, versions name different ones: method chains since 3.10, assertions in each version.
+_UNSTEADY = re.compile(
+    r"""^(?:
+        [.)\]}%+*/|&^<>=!-].* | (?:and|or|not|in|is)\b.*              # goes on from the line before
+        | .*(?:[=%+*/|&^<>-]|\b(?:and|or|not|in|is))                   # goes on in the next line
+        | [\w.'"]+,? | assert\ \(
+    )$""",
+    re.VERBOSE,
+)
+
+PLATFORM = Platform("python", _name, _place, _nearness, unsteady=_UNSTEADY)

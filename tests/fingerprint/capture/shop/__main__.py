@@ -15,7 +15,7 @@ missing_key other_missing_key two_lines_first two_lines_second bad_amount bad_di
 in_dict_comprehension in_generator in_long_comprehension in_lambda in_other_lambda decorated gives_up
 gives_up_elsewhere missing_attribute missing_property class_method static_method context_manager closure walk endless
 endless_alone unique_violation no_such_table missing_file bad_json refused refused_elsewhere not_unicode wrapped
-wrapped_elsewhere while_handling attempts executed asserted iterator
+wrapped_elsewhere while_handling attempts executed asserted iterator over_lines_call over_lines_chain over_lines_assertion over_lines_raise
 """.split()
 SCHEDULED = "gather later in_pool in_thread".split()
 GROUPS = "task_group task_group_alike".split()

@@ -91,6 +91,9 @@ class Cart:
     def __init__(self, seed):
         self.seed = seed
 
+    def itself(self):
+        return self
+
     @property
     def total(self):
         return self.items
@@ -236,3 +239,34 @@ def iterator(seed):
         raise BufferError("exhausted after %d" % seed)
 
     return list(produce())
+
+
+# fmt: off
+def over_lines_call(seed):
+    return parse_amount(
+        "over %d lines" % seed,
+    )
+
+
+def over_lines_chain(seed):
+    return (
+        Cart(seed)
+        .itself()
+        .add()
+        .itself()
+    )
+
+
+def over_lines_assertion(seed):
+    assert (
+        seed ==
+        -1
+    ), "seed is %d" % seed
+
+
+def over_lines_raise(seed):
+    raise ValueError(
+        "seed %d"
+        % seed
+    )
+# fmt: on
