@@ -63,7 +63,12 @@ def test_what_is_not_there_is_where_its_table_is(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(b"a = ", "end of document"), (b"[a]\nb = 1\nb = 2\n", "line 3"), (b"a = '\xff'", "UTF-8"), (b"a = nan,", "line 1")],
+    [
+        (b"a = ", "end of document"),
+        (b"[a]\nb = 1\nb = 2\n", "line 3"),
+        (b"a = '\xff'", "UTF-8"),
+        (b"a = nan,", "line 1"),
+    ],
 )
 def test_what_is_no_toml_is_said_with_the_file_and_the_line(tmp_path: Path, content: bytes, says: str) -> None:
     file = tmp_path / "a.toml"
