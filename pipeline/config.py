@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -145,8 +146,10 @@ def load_settings(file: Path | None = None, environ: Mapping[str, str] | None = 
     values, line_of = read_toml(chosen) if chosen else ({}, _no_line)
     where = str(chosen) if chosen else "environment"
     _check_sections(values, where, line_of)
-    _apply_environment(values, env)
-    plain: dict[str, Any] = {name: _convert(name, values, where, line_of) for name in _PLAIN if name in values}
+    variables = _apply_environment(values, env)
+    plain: dict[str, Any] = {
+        name: _convert(name, values, where, line_of, variables) for name in _PLAIN if name in values
+    }
     return Settings(
         **plain,
         projects=_projects(values.get("project", []), where, line_of),
@@ -167,16 +170,19 @@ def _check_sections(values: Mapping[str, Any], where: str, line_of: LineOf) -> N
         if name not in known:
             line = line_of((name,))
             raise Misconfigured(f"{where}:{line}: [{name}] is not a section: use one of {', '.join(known)}")
+        if name in _PLAIN and not isinstance(values[name], dict):
+            raise Misconfigured(f"{where}:{line_of((name,))}: {name} is a section: write [{name}] and its keys below")
 
 
-def _apply_environment(values: dict[str, Any], env: Mapping[str, str]) -> None:
-    for (section, field), variable in _ADDRESSES.items():
-        if env.get(variable):
-            values.setdefault(section, {})[field] = env[variable]
-    for (section, field), variable in _SECRETS.items():
-        secret = _secret(env, variable)
-        if secret is not None:
-            values.setdefault(section, {})[field] = secret
+def _apply_environment(values: dict[str, Any], env: Mapping[str, str]) -> dict[tuple[str | int, ...], str]:
+    """Put the variables that are set in place of what the file says; return which they are, by path."""
+    applied: dict[tuple[str | int, ...], str] = {}
+    for (section, field), variable in (*_ADDRESSES.items(), *_SECRETS.items()):
+        value = _secret(env, variable) if (section, field) in _SECRETS else env.get(variable)
+        if value:
+            values.setdefault(section, {})[field] = value
+            applied[section, field] = variable
+    return applied
 
 
 def _secret(env: Mapping[str, str], variable: str) -> str | None:
@@ -188,16 +194,23 @@ def _secret(env: Mapping[str, str], variable: str) -> str | None:
         return None
     try:
         return Path(named).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise Misconfigured(f"{variable}_FILE: {named} cannot be read: {error.strerror}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise Misconfigured(f"{variable}_FILE: {named} cannot be read: {why}") from None
 
 
-def _convert(name: str, values: Mapping[str, Any], where: str, line_of: LineOf) -> Struct:
+def _convert(
+    name: str,
+    values: Mapping[str, Any],
+    where: str,
+    line_of: LineOf,
+    variables: Mapping[tuple[str | int, ...], str],
+) -> Struct:
     section_type: type[Struct] = type(getattr(Settings(), name))
     try:
         return msgspec.convert(values[name], section_type)
     except msgspec.ValidationError as error:
-        raise _misconfigured(error, (name,), where, line_of) from None
+        raise _misconfigured(error, (name,), where, line_of, variables) from None
 
 
 def _projects(tables: Any, where: str, line_of: LineOf) -> tuple[ProjectSettings, ...]:
@@ -213,11 +226,17 @@ def _projects(tables: Any, where: str, line_of: LineOf) -> tuple[ProjectSettings
 
 
 def _misconfigured(
-    error: msgspec.ValidationError, table: tuple[str | int, ...], where: str, line_of: LineOf
+    error: msgspec.ValidationError,
+    table: tuple[str | int, ...],
+    where: str,
+    line_of: LineOf,
+    variables: Mapping[tuple[str | int, ...], str] = MappingProxyType({}),
 ) -> Misconfigured:
     text = str(error)
     found = _PATH.search(text)
-    path = tuple(found["path"].split(".")) if found and found["path"] else ()
-    line = line_of((*table, *path))
+    # What is wrong with some value of a table, or of a list, is said of the whole.
+    keys = re.sub(r"\[[^\]]*\]", "", found["path"]) if found else ""
+    path = tuple(keys.split(".")) if keys else ()
     name = ".".join((str(table[0]), *path))
-    return Misconfigured(f"{where}:{line or '?'}: {name}: {_PATH.sub('', text)}")
+    place = variables.get((*table, *path)) or f"{where}:{line_of((*table, *path)) or '?'}"
+    return Misconfigured(f"{place}: {name}: {_PATH.sub('', text)}")
