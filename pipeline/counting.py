@@ -89,13 +89,12 @@ class Counting:
         """Apply one fetch."""
         async with self._lock:
             watched = await self._opened(partition, committed, generation)
-            for record in records:
-                if watched.released:
-                    return
-                if record.offset < watched.next_offset:
-                    continue
-                await self._announce(self._apply(watched, record))
-                watched.next_offset = record.offset + 1
+            if watched.released:
+                return
+            new = [record for record in records if record.offset >= watched.next_offset]
+            await self._announce([alert for record in new for alert in self._apply(watched, record)])
+            if new:
+                watched.next_offset = new[-1].offset + 1
             await self._flush_if_due(partition, watched)
 
     async def tick(self, waiting: Callable[[int], bool]) -> None:
@@ -154,10 +153,10 @@ class Counting:
         return watched.windows.apply(batch, record.offset, self._clock())
 
     async def _announce(self, alerts: Iterable[Alert]) -> None:
-        for alert in alerts:
-            if alert.id in self._sent:
-                continue
-            await self._send_alert(alert)
+        """Send alerts that were not sent before, side by side: one after the other they wait for each other."""
+        new = {alert.id: alert for alert in alerts if alert.id not in self._sent}
+        await asyncio.gather(*map(self._send_alert, new.values()))
+        for alert in new.values():
             self._remember(alert.id)
             self._metrics.alerts.labels(alert.rule, alert.state).inc()
 

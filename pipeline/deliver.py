@@ -174,8 +174,12 @@ class Delivery:
         counts_sent: asyncio.Future[None],
     ) -> None:
         await previous_counts
-        for partition, message in counts.items():
-            await self._sent(COUNTS.name, encode_counts(message), partition=partition)
+        await asyncio.gather(
+            *(
+                self._sent(COUNTS.name, encode_counts(message), partition=partition)
+                for partition, message in counts.items()
+            )
+        )
         counts_sent.set_result(None)
 
     async def _bury(self, batch: Batch, letters: list[tuple[Record, DeadLetter]]) -> None:
