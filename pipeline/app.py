@@ -26,24 +26,20 @@ from mode import Service
 
 from pipeline import kafka
 from pipeline.alert_rows import ALERT_COLUMNS, ALERTS_TABLE, alert_ids, process_alerts
+from pipeline.assemble import make_processor
 from pipeline.clickhouse import ClickHouse
 from pipeline.config import KafkaSettings, Settings
-from pipeline.count import Counter
 from pipeline.counting import Counting
 from pipeline.deliver import Delivery
 from pipeline.errors import AftershockError, Misconfigured, Unavailable
-from pipeline.filter import Filter
-from pipeline.fingerprint import Grouping
 from pipeline.gather import Limits
 from pipeline.health import Health, serve
 from pipeline.intake import Intake
 from pipeline.ledger import Ledger
 from pipeline.metrics import Metrics
-from pipeline.process import Processor
 from pipeline.records import Boundaries, Record, Source
 from pipeline.retry import until_available
 from pipeline.rows import ERROR_COLUMNS, ERRORS_TABLE, SPAN_COLUMNS, SPANS_TABLE
-from pipeline.scrub import Scrubber
 from pipeline.transport import topic_partitions
 from pipeline.window_state import is_progress
 from pipeline.windows import Windows
@@ -366,19 +362,6 @@ def make_app(settings: Settings) -> faust.App:
         worker_redirect_stdouts=False,
         logging_config=None,
         autodiscover=False,
-    )
-
-
-def make_processor(settings: Settings) -> Processor:
-    """Return the pure stages for the settings."""
-    partitions = settings.kafka.partitions.get(COUNTS.name, COUNTS.partitions)
-    return Processor(
-        Scrubber(settings.scrub),
-        Grouping(settings.grouping),
-        Counter(settings.rules, partitions),
-        Filter(settings.filter.environments, settings.filter.messages, settings.filter.releases),
-        hash_key=settings.hash_key.encode(),
-        topic_prefix=settings.kafka.topic_prefix,
     )
 
 

@@ -144,5 +144,6 @@ async def _started_over(settings: Settings, clickhouse: ClickHouse) -> set[str]:
             TopicPartition(settings.kafka.topic_prefix + row["topic"], row["partition"]): row["last"] for row in rows
         }
         ends = await client.end_offsets(list(seen))
-    prefix = settings.kafka.topic_prefix
-    return {partition.topic.removeprefix(prefix) for partition, last in seen.items() if ends[partition] <= last}
+        doubtful = [partition for partition, last in seen.items() if ends[partition] <= last]
+        gone = [partition for partition in doubtful if not await kafka.holds_offset(client, partition, seen[partition])]
+    return {partition.topic.removeprefix(settings.kafka.topic_prefix) for partition in gone}

@@ -45,7 +45,7 @@ def command(file: BinaryIO, config: Path | None, project: str) -> None:
       aftershock process events.jsonl --config stricter.toml --project shop
     """
     # Only now: it brings Faust, which nobody needs for --help.
-    from pipeline.app import make_processor
+    from pipeline.assemble import make_processor
 
     settings = load_settings(config)
     tryout = Tryout(

@@ -64,9 +64,9 @@ SELECT
     op,
     toUInt64(round(sum(count))) AS transactions,
     round(sum(failures) / sum(count), 4) AS failure_rate,
-    round(quantilesTDigestMerge(0.5, 0.75, 0.95, 0.99)(duration_ms)[1], 1) AS p50_ms,
-    round(quantilesTDigestMerge(0.5, 0.75, 0.95, 0.99)(duration_ms)[3], 1) AS p95_ms,
-    round(quantilesTDigestMerge(0.5, 0.75, 0.95, 0.99)(duration_ms)[4], 1) AS p99_ms,
+    round(toFloat64(quantilesTDigestMerge(0.5, 0.75, 0.95, 0.99)(duration_ms)[1]), 1) AS p50_ms,
+    round(toFloat64(quantilesTDigestMerge(0.5, 0.75, 0.95, 0.99)(duration_ms)[3]), 1) AS p95_ms,
+    round(toFloat64(quantilesTDigestMerge(0.5, 0.75, 0.95, 0.99)(duration_ms)[4]), 1) AS p99_ms,
     round(max(slowest_ms), 1) AS slowest_ms
 FROM transactions_per_minute
 GROUP BY project, environment, transaction, op

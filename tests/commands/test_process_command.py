@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.app import make_processor
+from pipeline.assemble import make_processor
 from pipeline.commands.process import arriving, command
 from pipeline.config import Settings
 from pipeline.errors import Misconfigured

@@ -1,0 +1,24 @@
+"""Assemble: the pure stages, compiled for the settings."""
+
+from __future__ import annotations
+
+from pipeline.config import Settings
+from pipeline.count import Counter
+from pipeline.filter import Filter
+from pipeline.fingerprint import Grouping
+from pipeline.process import Processor
+from pipeline.scrub import Scrubber
+from schemas.topics import COUNTS
+
+
+def make_processor(settings: Settings) -> Processor:
+    """Return the pure stages for the settings."""
+    partitions = settings.kafka.partitions.get(COUNTS.name, COUNTS.partitions)
+    return Processor(
+        Scrubber(settings.scrub),
+        Grouping(settings.grouping),
+        Counter(settings.rules, partitions),
+        Filter(settings.filter.environments, settings.filter.messages, settings.filter.releases),
+        hash_key=settings.hash_key.encode(),
+        topic_prefix=settings.kafka.topic_prefix,
+    )
