@@ -1,0 +1,98 @@
+"""The benchmarks run, with so few events that their figures mean nothing; and their events are what they claim."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from statistics import mean
+
+import pytest
+
+from benchmarks import latency, pipeline
+from benchmarks.events import GROUPS, MEAN_BYTES, PERSONAL_SHARE, PROJECT, Generator, card
+from benchmarks.plain_faust import luhn
+from benchmarks.plain_faust import scrub as scrub_plainly
+from benchmarks.processes import cpu_seconds, peak_megabytes
+from benchmarks.targets import Target
+from pipeline.decode import decode
+from pipeline.fingerprint import Grouping
+from pipeline.scrub import Policy, Scrubber
+
+MANY = 4000
+
+
+@pytest.fixture(scope="module")
+def payloads() -> list[bytes]:
+    """Payloads of a generator with its usual settings."""
+    return [payload for _id, payload in Generator(seed=7).events(MANY)]
+
+
+def test_events_are_about_as_large_as_claimed(payloads: list[bytes]) -> None:
+    """Their mean size is 9 KB, give or take 5 %."""
+    assert mean(map(len, payloads)) == pytest.approx(MEAN_BYTES, rel=0.05)
+
+
+def test_each_group_is_one_issue_and_nothing_has_to_be_mended(payloads: list[bytes]) -> None:
+    """Five hundred groups are five hundred fingerprints."""
+    grouping = Grouping()
+    decoded = [decode(payload) for payload in payloads]
+    assert not any(found.mended for found in decoded)
+    assert len({grouping.group(found.event, PROJECT).fingerprint for found in decoded}) == GROUPS
+
+
+def test_a_fifth_of_the_events_holds_personal_data_and_the_others_none(payloads: list[bytes]) -> None:
+    """The scrubber finds several kinds in a fifth, and leaves the rest untouched."""
+    scrubber = Scrubber(Policy())
+    results = [scrubber.scrub(payload) for payload in payloads[:1000]]
+    found = [result.findings for result in results if result.findings]
+    assert len(found) / len(results) == pytest.approx(PERSONAL_SHARE, abs=0.05)
+    assert {"email", "creditcard", "phone", "ip"} <= {kind for findings in found for kind, _field in findings}
+
+
+def test_the_same_seed_gives_the_same_ids() -> None:
+    """Only the time differs between two generators of one seed."""
+    first, second = ([key for key, _payload in Generator(3, groups=10).events(20)] for _ in range(2))
+    assert first == second
+    assert len(set(first)) == 20
+
+
+def test_card_numbers_pass_the_check_of_both_contenders() -> None:
+    """The ordinary agent's Luhn check takes the generated cards, and replaces them."""
+    assert all(luhn(card(number)) for number in range(0, 100_000, 997))
+    assert scrub_plainly({"vars": {"card": card(42)}, "mail": "to a.b@example.com"}) == {
+        "vars": {"card": "[card]"},
+        "mail": "to [email]",
+    }
+
+
+def test_a_target_says_whether_it_was_met() -> None:
+    """At least and less than are told apart, in the verdict and in the line."""
+    assert Target("speed", 21.0, 20.0).met
+    assert not Target("memory", 400.0, 400.0, at_least=False).met
+    assert "MISSED" in Target("speed", 19.0, 20.0).line()
+
+
+def test_a_process_is_measured() -> None:
+    """This process has used some time and some memory."""
+    assert cpu_seconds(os.getpid()) > 0
+    assert peak_megabytes(os.getpid()) > 10
+
+
+def test_the_throughput_benchmark_runs_with_every_contender(tmp_path: Path) -> None:
+    """All three store all of their events, and everything that was measured is in the file."""
+    file = tmp_path / "figures.json"
+    assert pipeline.main(["--rounds=1", "--scale=0.005", "--broker=embedded", f"--json={file}"]) in (0, 1)
+    figures = json.loads(file.read_text())
+    assert set(figures["medians"]) == {"aftershock", "plain_faust", "bound"}
+    assert figures["medians"]["aftershock"]["alerts"] > 0
+    assert len(figures["targets"]) == 3
+
+
+def test_the_latency_benchmark_runs(tmp_path: Path) -> None:
+    """Every event's row is seen, and every new issue's alert."""
+    file = tmp_path / "figures.json"
+    assert latency.main(["--rate=100", "--seconds=2", "--broker=embedded", f"--json={file}"]) in (0, 1)
+    figures = json.loads(file.read_text())
+    assert figures["rows"]["count"] == 200
+    assert figures["alerts"]["count"] == 10
