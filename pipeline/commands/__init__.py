@@ -17,6 +17,7 @@ COMMANDS = {
     "demo": "Show what it does, with small real programs that fail.",
     "worker": "Run one worker process.",
     "gateway": "Take events from Sentry's SDKs over HTTP.",
+    "projects": "List projects and their DSNs, and add one.",
     "migrate": "Bring ClickHouse and Kafka to what this version needs.",
     "send": "Send events from a file to Kafka.",
     "query": "Ask ClickHouse.",
