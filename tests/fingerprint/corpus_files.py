@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from shapes import compiled, plain, scripted
+from shapes import compiled, mixed, plain, scripted
 
 from pipeline.fingerprint import Grouping, Rules
 from schemas.event import Event
@@ -77,7 +77,7 @@ def samples() -> list[Sample]:
 
 def _shaped() -> list[Sample]:
     found = []
-    for module in (compiled, scripted, plain):
+    for module in (compiled, scripted, mixed, plain):
         for name, events in module.BUGS.items():
             family, _, bug = name.partition("/")
             for number, event in enumerate(events):

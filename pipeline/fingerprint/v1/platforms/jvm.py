@@ -15,7 +15,7 @@ _GENERATED_CLASS = re.compile(
 )
 _INNER = re.compile(r"\$(?:\d+|sam\$\S*|inlined\$\S*|special\$\S*|lambda-?\d*|\$inlined\S*|_?closure\d*)+")
 _LAMBDA = re.compile(
-    r"^lambda\$(?:static\$)?(?P<name>[^$]+)\$.*$|^\$?(?:anonfun)\$(?P<scala>[^$]+)\$\d+$|^(?P<kotlin>[\w]+)\$lambda[$\-]?\d*.*$"
+    r"^lambda\$(?:static\$)?(?P<name>[^$]+)\$.*$|^\$?anonfun\$(?P<scala>[^$]+)\$\d+(?:\$adapted)?$|^(?P<kotlin>[\w]+)\$lambda[$\-]?\d*.*$"
 )
 _DEFAULT = re.compile(r"\$(?:default|suspendImpl|app_\w+|\w+_release|\w+_debug|internal\w*)$|-[a-zA-Z0-9_]{5,8}$")
 _ACCESS = re.compile(r"^access\$\d+$|^access\$\w+|^\$values$|^\$r8\$")
