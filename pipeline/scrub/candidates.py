@@ -31,10 +31,8 @@ _KEY_WORDS = (
 _SHORT_KEY_WORDS = (
     "(?:[^a-zA-Z]|\\\\[nrt]|%[0-9a-fA-F]{2})(?i:pin|sid|sig|pan|pw|otp|auth)|[a-z0-9](?:Pin|Sid|Sig|Pan|Pw|Otp)"
 )
-_KEY_TAIL = (
-    "[\\w\\-. \\]\\[]{0,24}(?:(?:\\\\{0,7}[\"']|%22|%27)\\s{0,3}(?:[,}:=]|%3[aAdD]|%2[cC])|\\s{0,3}(?:[:=>]|%3[aAdD]))"
-)
-
+_KEY_TAIL = "[\\w\\-. \\]\\[]{0,24}(?:(?:\\\\{0,7}[\"']|%22|%27)\\s{0,3}(?:[:=]|%3[aAdD])|\\s{0,3}(?:[:=>]|%3[aAdD]))"
+_BESIDE_TAIL = "[\\w\\-. \\]\\[]{0,24}\\\\{0,7}[\"']\\s{0,3}[,}]"
 
 _LOOSE_DIGITS = r"\d[ \-]?\d[ \-]?\d[ \-]?\d"
 
@@ -67,6 +65,8 @@ _KEY_KINDS = (
 CANDIDATES: tuple[Candidate, ...] = (
     Candidate("field", f"(?:{'|'.join(_KEY_WORDS)}){_KEY_TAIL}", _KEY_KINDS),
     Candidate("field", f"(?:{_SHORT_KEY_WORDS}){_KEY_TAIL}", _KEY_KINDS, caseless=False),
+    Candidate("beside", f"(?:{'|'.join(_KEY_WORDS)}){_BESIDE_TAIL}", _KEY_KINDS),
+    Candidate("beside", f"(?:{_SHORT_KEY_WORDS}){_BESIDE_TAIL}", _KEY_KINDS, caseless=False),
     Candidate(
         "option",
         r"--?(?:\w[\w\-]{0,20})?(?:passw|pwd|secret|token|api-?key|auth|credential|user)[\w\-]{0,16}[ ]{1,2}[^\s\-]"
@@ -74,12 +74,15 @@ CANDIDATES: tuple[Candidate, ...] = (
         _KEY_KINDS,
     ),
     Candidate(
-        "sql",
-        r"(?:identified[ ]{1,2}by|password|passwd)[ ]{1,2}(?:is[ ]{1,2}|was[ ]{1,2})?\\{0,3}['\"]?[^\s:=,}\]\"]",
+        "spoken",
+        r"(?:identified[ ]{1,2}by|password|passwd)[ ]{1,2}(?:is[ ]{1,2}|was[ ]{1,2})?\\{0,3}['\"][^\s:=,}\]\"]",
         (kinds.PASSWORD,),
     ),
-    Candidate("email", r"[^\s(,:;<>\[/@]@(?:[a-z\x80-\xff\[]|\d[\w\-]{0,20}[a-z.])", (kinds.EMAIL,)),
-    Candidate("email", r"%40(?:[a-z\x80-\xff\[]|\d[\w\-]{0,20}[a-z.])", (kinds.EMAIL,)),
+    Candidate(
+        "spoken", r"password[ ]{1,2}(?:is[ ]{1,2}|was[ ]{1,2})?[\w!@#$%^&*]{0,24}[0-9!@#$%^&*]", (kinds.PASSWORD,)
+    ),
+    Candidate("email", r"(?:[^\s(,:;<>\[/@\"]|\\\")@(?:[a-z\x80-\xff\[]|\d[\w\-]{0,20}\.?[a-z])", (kinds.EMAIL,)),
+    Candidate("email", r"%40(?:[a-z\x80-\xff\[]|\d[\w\-]{0,20}\.?[a-z])", (kinds.EMAIL,)),
     Candidate("url", r"(?://|%2f)[^/\s\"@]{0,200}(?::|%3a)[^/\s\"]{0,200}(?:@|%40)", (kinds.PASSWORD,)),
     Candidate("number", r"\d{13}", (kinds.CARD, kinds.IMEI)),
     Candidate("card", r"\d{4}[ .+\-]\d{4,6}[ .+\-]\d{4}", (kinds.CARD,)),
@@ -95,8 +98,8 @@ CANDIDATES: tuple[Candidate, ...] = (
     Candidate("mobile", r"\\[nrt]0(?:7\d{9}|1[5-7]\d{8}|[67]\d{8}|4\d{8})", (kinds.PHONE,)),
     Candidate(
         "named",
-        r"(?:phone|mobile|handy|cell|tel|fax|telefon|whatsapp|sms|call|called|msisdn"
-        r"|ph)[\w .:=#\"'\\\[(+\],]{0,20}\d{2}[\d \-.()/]{4}\d",
+        r"(?:phone|mobile|handy|telefon|whatsapp|msisdn|call|called|(?:tel|fax|cell|sms|ph)[^a-z])"
+        r"[\w .:=#\"'\\\[(+\],]{0,20}\d{2}[\d \-.()/]{4}\d",
         (kinds.PHONE,),
     ),
     Candidate("ipv4", r"\d\.\d{1,3}\.(?:[1-9]\d{0,2}\.\d|0\.[1-9])", (kinds.IP,)),

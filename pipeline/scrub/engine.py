@@ -15,12 +15,13 @@ import msgspec
 
 from pipeline.scrub import addresses, credentials, digits
 from pipeline.scrub.allow import Allowed
+from pipeline.scrub.candidates import UNICODE
 from pipeline.scrub.credentials import KEY_LINE, is_replacement
 from pipeline.scrub.edits import Edits
 from pipeline.scrub.jsontext import canonical, following_strings, is_document, leaves
 from pipeline.scrub.keys import KeyNames
 from pipeline.scrub.kinds import BODY, PHONE, PRIVATE_KEY, VARIABLES, Span
-from pipeline.scrub.members import Leaf, closing_quote, find_member
+from pipeline.scrub.members import Leaf, closing_quote, find_member, may_be_beside
 from pipeline.scrub.paths import SafeFields, path_of
 from pipeline.scrub.places import asks_for_section, barred, barred_in_section
 from pipeline.scrub.policy import Policy
@@ -46,7 +47,7 @@ FINDERS: dict[str, Finder] = {
     "mobile": digits.find_bare_mobile,
     "national": digits.find_national_phone,
     "private_key": credentials.find_private_key,
-    "sql": find_spoken_password,
+    "spoken": find_spoken_password,
     "ssn": digits.find_ssn,
     "trunk": digits.find_trunk_phone,
     "url": credentials.find_url_password,
@@ -124,14 +125,22 @@ class Pass:
     def run(self, hits: list[Hit]) -> Edits:
         """Visit the hits and return the edits that they call for."""
         hits.sort()
-        unicode = self._engine.scan.unicode
+        finders = self._engine.scan.finders
+        run_end = 0
         for end, number in hits:
-            if end > self._covered and number not in unicode:
-                self._visit(end, self._engine.scan.finders[number])
+            finder = finders[number]
+            if finder == "number":  # one run of digits is reported once for every digit after the twelfth
+                run_end, goes_on = end, end == run_end + 1
+                if goes_on:
+                    continue
+            elif finder == "beside" and not may_be_beside(self._text, end):
+                continue
+            if end > self._covered and finder != UNICODE:
+                self._visit(end, finder)
         return self._edits
 
     def _visit(self, end: int, finder: str) -> None:
-        if finder == "field":
+        if finder in ("field", "beside"):
             quote = closing_quote(self._text, end)
             if quote >= 0:
                 self._member(quote, end)
@@ -154,7 +163,7 @@ class Pass:
         if check is not None:
             return check(flat, offset)
         engine = self._engine
-        if finder == "field":
+        if finder in ("field", "beside"):
             return find_text_field(flat, offset, engine.names, lambda: spot.owner in _SOURCE_KEYS)
         if finder == "option":
             return find_option(flat, offset, engine.names)
@@ -176,7 +185,7 @@ class Pass:
         flat = spot.flat
         for offset, number in sorted(self._engine.scan.hits(flat)):
             finder = self._engine.scan.finders[number]
-            if finder not in ("escaped", "unicode"):
+            if finder not in ("escaped", UNICODE):
                 spans += self._found(spot, flat, offset, finder)
         return spans
 

@@ -28,6 +28,7 @@ _LEAF = re.compile(rb'"((?:[^"\\]|\\.)*+)"([ \t\r\n]*+:)?|(-?[0-9][0-9.eE+\-]*+)
 _ESCAPE = re.compile(
     rb"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))", re.DOTALL
 )
+_UNICODE = re.compile(rb"\\u[0-9a-fA-F]{4}")
 _INNER_UNICODE = re.compile(rb"[\x01\\]+u00([2-7][0-9a-fA-F])")
 _PERCENT = re.compile(rb"%([0-9a-fA-F]{2})")
 _BACKSLASH = 0x5C
@@ -77,6 +78,8 @@ def flatten(raw: bytes) -> bytes:
             flat = flat.replace(b'\\"', b'\x01"')
             for escape, plain in _SIMPLE_ESCAPES:
                 flat = flat.replace(escape, plain)
+            if b"\\u" in flat:
+                flat = _UNICODE.sub(b"\x01\x01\x01\x01\x01\x04", flat)
         flat = flat.replace(b"\x03", b"\\")
         if b"\\u00" in flat:
             flat = _INNER_UNICODE.sub(_inner_unicode, flat)
@@ -96,6 +99,10 @@ def whole_characters(flat: bytes, start: int, stop: int) -> tuple[int, int]:
         start -= 1
     while stop > start and flat[stop - 1] in FILL + PERCENT_FILL:
         stop -= 1
+    while start and 0x80 <= flat[start] < 0xC0:
+        start -= 1
+    while stop < len(flat) and 0x80 <= flat[stop] < 0xC0:
+        stop += 1
     return start, stop
 
 

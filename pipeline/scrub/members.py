@@ -60,6 +60,20 @@ def closing_quote(text: bytes, end: int) -> int:
     return quote if (quote - slashes) % 2 == 0 else -1
 
 
+def may_be_beside(text: bytes, end: int) -> bool:
+    """Whether the word before the separator at ``end - 1`` may have a value beside it; cheap, and mostly says no.
+
+    Most such words are ordinary values, such as ``"function": "get_token",``: a member's whose key is no "name".
+    """
+    quote = text.rfind(b'"', 0, end - 1)
+    if quote != end - 2 or text[quote - 1] == 0x5C:
+        return True
+    before = text.rfind(b'"', 0, quote) - 1
+    if text[before] != 0x3A or text[before - 1] != 0x22:
+        return text[before] not in b",{" or text[before + 2] == 0x2D
+    return text[text.rfind(b'"', 0, before - 1) + 1 : before - 1] in _NAME_KEYS
+
+
 def find_member(text: bytes, quote: int, end: int, names: KeyNames) -> Blanked | None:
     """Return what a sensitive key announces; its string closes at ``quote`` and the separator is at ``end - 1``."""
     start = opening_quote(text, quote) + 1

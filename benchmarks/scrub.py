@@ -1,0 +1,198 @@
+"""Scrubbing, beside its peers: ``python -m benchmarks.scrub``.
+
+The same events, in one process and one run, in turns: this scrubber; Sentry's Relay through its Python binding, with
+its default configuration and with its rules applied to every string; the scan's own expressions in Python's ``re`` and
+in RE2, finding only. Every contender gets the event as JSON text and gives JSON text back, so none pays for decoding
+in Python. Also: clean events against events that hold something, and time against size up to 1 MB.
+
+Needs the dependency group ``bench`` (``sentry-relay``, ``google-re2``); a peer that is missing is left out and named.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+
+from benchmarks.events import Generator
+from pipeline.scrub import Policy, Scrubber
+from pipeline.scrub.candidates import CANDIDATES
+
+Contender = Callable[[bytes], object]
+_RULES = ("@email", "@creditcard", "@ip", "@iban", "@imei", "@mac", "@usssn", "@urlauth", "@pemkey", "@userpath",
+          "@password", "@bearer")  # fmt: skip
+_EVENTS = 200
+
+
+def relay(rules_on_all_strings: bool) -> Contender:
+    """Return Relay's scrubber, with its default configuration or with its rules on all strings."""
+    from sentry_relay.processing import convert_datascrubbing_config, pii_strip_event, validate_pii_config
+
+    if rules_on_all_strings:
+        config = json.dumps({"applications": {"$string": _RULES}})
+        validate_pii_config(config)
+    else:
+        settings = {"scrubData": True, "scrubDefaults": True, "scrubIpAddresses": True}
+        config = json.dumps(convert_datascrubbing_config({**settings, "excludeFields": [], "sensitiveFields": []}))
+
+    def strip(payload: bytes) -> object:
+        def as_text(value: object) -> object:
+            return payload.decode() if value is payload else value
+
+        return pii_strip_event(config, payload, json_dumps=as_text, json_loads=lambda text: text)
+
+    return strip
+
+
+def expressions() -> list[tuple[str, bool]]:
+    """Return the scan's expressions, and whether they ignore case."""
+    wanted = Policy().wanted
+    return [(c.expression, c.caseless) for c in CANDIDATES if not wanted.isdisjoint(c.kinds)]
+
+
+def python_re() -> Contender:
+    """Return a search for the same expressions with Python's ``re``, one after the other, over the raw bytes."""
+    compiled = [re.compile(text.encode(), re.IGNORECASE if caseless else 0) for text, caseless in expressions()]
+    return lambda payload: [match.span() for pattern in compiled for match in pattern.finditer(payload)]
+
+
+def re2() -> Contender:
+    """Return a search for the same expressions with RE2's set, over the raw bytes, in one pass (which, not where)."""
+    import re2 as engine
+
+    options = engine.Options()
+    options.encoding = engine.Options.Encoding.LATIN1
+    options.max_mem = 256 * 1024 * 1024
+    found = engine.Set.SearchSet(options)
+    for text, caseless in expressions():
+        found.Add(f"(?i){text}" if caseless else text)
+    found.Compile()
+    return lambda payload: found.Match(payload.decode("latin-1"))
+
+
+def contenders() -> dict[str, Contender]:
+    """Return who takes part; who cannot is named on standard error."""
+    scrubber = Scrubber(Policy())
+    found: dict[str, Contender] = {"aftershock": lambda payload: scrubber.scrub(payload, "shop", "production")}
+    peers: dict[str, Callable[[], Contender]] = {
+        "relay, rules on all strings": lambda: relay(True),
+        "relay, default": lambda: relay(False),
+        "python re, finding only": python_re,
+        "re2 set, finding only": re2,
+    }
+    for name, make in peers.items():
+        try:
+            found[name] = make()
+        except ImportError as error:
+            print(f"left out: {name} ({error.name} is not installed)", file=sys.stderr)
+    return found
+
+
+def measure(contender: Contender, payloads: list[bytes]) -> list[float]:
+    """Return the time each payload took, in microseconds."""
+    times = []
+    for payload in payloads:
+        started = time.perf_counter_ns()
+        contender(payload)
+        times.append((time.perf_counter_ns() - started) / 1000)
+    return times
+
+
+def percentile(times: list[float], share: float) -> float:
+    """Return the time that ``share`` of the events stay under."""
+    return sorted(times)[min(len(times) - 1, int(len(times) * share))]
+
+
+def summary(times: list[float]) -> dict[str, float]:
+    """Return median, mean and 99th percentile in microseconds."""
+    return {
+        "median_us": round(statistics.median(times), 1),
+        "mean_us": round(statistics.fmean(times), 1),
+        "p99_us": round(percentile(times, 0.99), 1),
+    }
+
+
+def by_size(scrubber: Scrubber) -> dict[str, float]:
+    """Return microseconds a kilobyte for one event at sizes up to 1 MB, a fifth of its messages with an address."""
+    found = {}
+    for kilobytes in (10, 100, 1000):
+        crumbs: list[dict[str, str]] = []
+        while len(crumbs) * 120 < kilobytes * 1000:
+            who = "for user77@example.com" if len(crumbs) % 5 == 0 else "for nobody in particular"
+            crumbs.append({"category": "shop", "message": f"step {len(crumbs)} {who}, took 12.5 ms", "level": "info"})
+        payload = json.dumps({"breadcrumbs": {"values": crumbs}}).encode()
+        times = measure(scrubber.scrub, [payload] * max(3, 300 // kilobytes))
+        found[f"{len(payload) // 1000} kB"] = round(statistics.median(times) / (len(payload) / 1000), 2)
+    return found
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of all engines that are installed."""
+    found = {"python": sys.version.split()[0]}
+    for name in ("hyperscan", "sentry-relay", "google-re2"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def run(rounds: int) -> dict[str, object]:
+    """Measure everything; the contenders take turns, so that all see the same machine."""
+    payloads = [payload for _, payload in Generator(seed=7).events(_EVENTS)]
+    scrubber = Scrubber(Policy())
+    clean = [payload for payload in payloads if scrubber.scrub(payload).payload is payload]
+    personal = [payload for payload in payloads if scrubber.scrub(payload).payload is not payload]
+    taking_part = contenders()
+    times: dict[str, list[float]] = {name: [] for name in taking_part}
+    halves: dict[str, list[float]] = {"clean": [], "personal": []}
+    for round_ in range(rounds + 1):
+        for name, contender in taking_part.items():
+            measured = measure(contender, payloads)
+            times[name] += measured if round_ else []
+        for name, half in (("clean", clean), ("personal", personal)):
+            measured = measure(scrubber.scrub, half)
+            halves[name] += measured if round_ else []
+    ours = statistics.fmean(times["aftershock"])
+    return {
+        "versions": versions(),
+        "events": {
+            "count": len(payloads),
+            "mean_bytes": sum(map(len, payloads)) // len(payloads),
+            "personal": len(personal),
+        },
+        "contenders": {
+            name: {**summary(found), "times_ours": round(statistics.fmean(found) / ours, 1)}
+            for name, found in times.items()
+        },
+        "clean": summary(halves["clean"]),
+        "personal": summary(halves["personal"]),
+        "personal_over_clean": round(statistics.median(halves["personal"]) / statistics.median(halves["clean"]), 2),
+        "us_a_kilobyte": by_size(scrubber),
+    }
+
+
+@click.command()
+@click.option("--rounds", default=5, show_default=True, help="How often each contender sees all events.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def main(rounds: int, as_json: bool) -> None:
+    """Measure scrubbing beside Relay, Python's re and RE2."""
+    found = run(rounds)
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    for name, value in found.items():
+        click.echo(f"{name}: {value}" if name != "contenders" else "contenders:")
+        if name == "contenders" and isinstance(value, dict):
+            for contender, figures in value.items():
+                click.echo(f"  {contender:28} {figures}")
+
+
+if __name__ == "__main__":
+    main()
