@@ -122,3 +122,27 @@ def test_report_is_titled_by_what_was_blocked() -> None:
     raw = b'{"csp": {"csp-report": {"effective-directive": "script-src-elem", "blocked-uri": "https://evil.example/x.js"}}}'
     grouped = GROUPING.group(msgspec.json.decode(raw, type=Event))
     assert (grouped.rule, grouped.title) == ("csp", "Blocked 'script-src' from 'evil.example'")
+
+
+@pytest.mark.parametrize("depth", [2, 40, 900])
+def test_recursion_counts_once_however_deep(depth: int) -> None:
+    deep = group(failure("main", *["visit", "descend"] * depth, "fail"))
+    assert deep.components == [
+        "type: ValueError",
+        *(f"frame: shop.orders in {name}" for name in ("main", "visit", "descend", "fail")),
+    ]
+
+
+def test_frames_with_huge_names_are_read_and_not_remembered() -> None:
+    grouping = Grouping(Rules())
+    for number in range(3):
+        grouped = group(failure("f" * 100_000 + str(number), "g"), grouping)
+        assert len(grouped.components[1]) < 2_000
+
+
+def test_more_frames_than_are_remembered_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.fingerprint.v1.stacks._CACHED", 3)
+    monkeypatch.setattr("pipeline.fingerprint.v1.stacks._STACKS_CACHED", 2)
+    small = Grouping(Rules())
+    events = [failure(*(f"f{at % 7}_{depth}" for depth in range(at % 5 + 1))) for at in range(60)]
+    assert [group(one, small).fingerprint for one in events] == [group(one).fingerprint for one in events]

@@ -62,3 +62,4 @@ class Seen(Struct, frozen=True, gc=False):
     detached: bool = False
     ignored: bool = False
     cut: str | None = None
+    cached: bool = True

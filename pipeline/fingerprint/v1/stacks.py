@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
@@ -12,10 +13,14 @@ from pipeline.fingerprint.v1.model import ANONYMOUS, APP, INLINED, LIBRARY, RUNT
 from pipeline.fingerprint.v1.platforms import platform_of
 from schemas.event import Frame
 
-_CACHED = 65_536
-"""Distinct frames remembered in a process, about 30 MB when full; a service has a few thousand."""
+_CACHED = 32_768
+"""Distinct frames remembered in a process, some 30 MB when full; a service has a few thousand."""
+_LONGEST_CACHED = 1_000
+"""Characters of a frame's names; longer ones are read anew each time, so that nobody can fill the memory with them."""
 _STACKS_CACHED = 8_192
 """Distinct stacks remembered in a process."""
+_MOST_CACHED = 250
+"""Frames of a stack that is remembered."""
 _DEEPEST = 60
 """Frames that contribute, counted from the failure: what calls an application's entry point tells nothing apart."""
 _LONGEST_LINE = 160
@@ -64,9 +69,10 @@ class FrameReader:
         plan = self._plans.get(key)
         if plan is None:
             plan = plan_of(seen)
-            if len(self._plans) >= _STACKS_CACHED:
-                self._plans.clear()
-            self._plans[key] = plan
+            if len(seen) <= _MOST_CACHED and all(one.cached for one in seen):
+                if len(self._plans) >= _STACKS_CACHED:
+                    self._plans.clear()
+                self._plans[key] = plan
         return plan
 
     def read(self, frames: Iterable[Frame], platform: str) -> list[Seen]:
@@ -81,10 +87,11 @@ class FrameReader:
             seen = known.get(key)
             if seen is None:
                 seen = self._look(frame, frame.platform or platform)
-                if len(known) >= _CACHED:
-                    known.clear()
-                    self._plans.clear()
-                known[key] = seen
+                if seen.cached:
+                    if len(known) >= _CACHED:
+                        known.clear()
+                        self._plans.clear()
+                    known[key] = seen
             read.append(seen)
         return read
 
@@ -113,7 +120,13 @@ class FrameReader:
             detached=platform.key == "javascript" and _ASYNC.match(raw) is not None,
             ignored=action is not None and action.ignore,
             cut=action.cut if action is not None else None,
+            cached=_length(frame) <= _LONGEST_CACHED,
         )
+
+
+def _length(frame: Frame) -> int:
+    texts = (frame.function, frame.module, frame.filename, frame.abs_path, frame.package)
+    return sum(len(text) for text in texts if text is not None)
 
 
 def _tier(said: bool | None, own: int, trusted: bool, action: FrameAction | None) -> int:
@@ -170,7 +183,7 @@ def plan_of(seen: Sequence[Seen]) -> Plan:
     chosen = _chosen(seen, tiers)
     if not chosen:
         return Plan(tuple(seen), in_app, -1, [], -1, -1, [], [], False)
-    named = _named(seen, chosen)[-_DEEPEST:]
+    named = _named(seen, chosen)
     labels = [seen[at].label for at in named]
     return Plan(
         seen=tuple(seen),
@@ -179,7 +192,7 @@ def plan_of(seen: Sequence[Seen]) -> Plan:
         named=named,
         blamed=named[-1],
         failing=chosen[-1],
-        labels=without_loops(labels, seen[named[-1]].platform.cuts_stacks),
+        labels=without_loops(labels, seen[named[-1]].platform.cuts_stacks)[-_DEEPEST:],
         looped=_loop(labels),
         nameless=any(seen[at].anonymous for at in named),
     )
@@ -199,7 +212,7 @@ def contribution(plan: Plan, seen: Sequence[Seen], frames: Sequence[Frame], over
         labels = [
             f"{seen[at].label}: {line}" if line else seen[at].label for at, line in zip(plan.named, lines, strict=True)
         ]
-        labels = without_loops(labels, blamed.platform.cuts_stacks)
+        labels = without_loops(labels, blamed.platform.cuts_stacks)[-_DEEPEST:]
     if plan.tier == APP and blamed.platform.reads_source and not blamed.anonymous:
         line = source_line(frames[plan.failing])
         unsteady = blamed.platform.unsteady
@@ -265,5 +278,6 @@ def without_loops(labels: list[str], cut: bool) -> list[str]:
 
 def _loop(labels: list[str]) -> list[str]:
     """Return the functions that called each other until the stack was full, in an order of their own."""
-    repeated = sorted({label for label in labels if labels.count(label) > 1})
-    return repeated or sorted(set(labels))
+    counts = Counter(labels)
+    repeated = sorted(label for label, count in counts.items() if count > 1)
+    return repeated or sorted(counts)
