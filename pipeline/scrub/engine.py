@@ -100,10 +100,16 @@ class Engine:
                 break
             count(edits)
             text, changed = edits.applied()
-            if not any(self.scan.hits(b'"' + string + b'"') for string in changed):
+            if not self._anything_in(changed):
                 break
             hits = self.scan.hits(text)
         return text
+
+    def _anything_in(self, strings: list[bytes]) -> bool:
+        """Whether edited strings, looked at without their place in the event, hold something (still, or now)."""
+        text = b'["' + b'","'.join(strings) + b'"]'
+        hits = self.scan.hits(text)
+        return bool(hits) and bool(Pass(self, text, 1).run(hits))
 
 
 def _add_counts(total: dict[tuple[str, str], int], more: dict[tuple[str, str], int]) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from pipeline.scrub.credentials import is_replacement
 from pipeline.scrub.jsontext import back_over_space, key_before, leaves, opening_quote, skip_space
 from pipeline.scrub.keys import KeyNames
 from pipeline.scrub.textfields import is_blank
@@ -96,7 +95,7 @@ def find_member(text: bytes, quote: int, end: int, names: KeyNames) -> Blanked |
 def _beside(text: bytes, start: int, quote: int, end: int, names: KeyNames) -> Blanked | None:
     key = text[start:quote]
     option = key.startswith(b"-")
-    if (option and not _OPTION.fullmatch(key)) or is_replacement(key):
+    if (option and not _OPTION.fullmatch(key)) or key.startswith(b"["):  # "[token]" is a replacement
         return None
     kind = names.kind_of(key)
     return _next_element(text, end, key, kind, pair=not option) if kind else None

@@ -172,21 +172,36 @@ def _members(text: bytes, start: int, stop: int) -> tuple[list[int], list[int], 
     if text[start : start + 1] != b"{":
         return starts, stops, names
     members = _MEMBERS.decode(memoryview(text)[start:stop])
-    lengths = {key: memoryview(raw).nbytes for key, raw in members.items()}
+    at = start + 1
+    for name, raw in members.items():
+        head = b'"%b":' % name.encode()
+        if not text.startswith(head, at):
+            return _members_with_spaces(text, start)
+        at += len(head)
+        starts.append(at)
+        at += memoryview(raw).nbytes
+        stops.append(at)
+        names.append(name)
+        if text[at] not in b",}":
+            return _members_with_spaces(text, start)
+        at += 1
+    return starts, stops, names
+
+
+def _members_with_spaces(text: bytes, start: int) -> tuple[list[int], list[int], list[str]]:
+    """Do the same where there is white space between tokens, or a key is escaped or repeated: value by value."""
+    starts: list[int] = []
+    stops: list[int] = []
+    names: list[str] = []
     at = skip_space(text, start + 1)
     while text[at : at + 1] == b'"':
         end_of_key = string_stop(text, at + 1)
-        name = text[at + 1 : end_of_key].decode("utf-8", "replace")
+        names.append(text[at + 1 : end_of_key].decode("utf-8", "replace"))
         at = skip_space(text, skip_space(text, end_of_key + 1) + 1)
-        end = at + lengths.pop(name, -1)
-        if (
-            end < at or text[skip_space(text, end)] not in b",}"
-        ):  # a repeated or an escaped key: measure the value itself
-            end = leaves(text, at)[1] if text[at] in b'"[{-0123456789' else at + 4 + (text[at] == 0x66)
         starts.append(at)
-        stops.append(end)
-        names.append(name)
-        at = skip_space(text, end)
+        at = leaves(text, at)[1] if text[at] in b'"[{-0123456789' else at + 4 + (text[at] == 0x66)
+        stops.append(at)
+        at = skip_space(text, at)
         if text[at] != 0x2C:
             break
         at = skip_space(text, at + 1)
