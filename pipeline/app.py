@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import struct
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,7 +43,7 @@ from pipeline.transport import topic_partitions
 from pipeline.window_state import is_progress
 from pipeline.windows import Windows
 from schemas.alert import Alert, encode_alert
-from schemas.topics import ALERTS, CONSUMER_GROUP, COUNTS, ERRORS, MAX_MESSAGE_BYTES, SPANS, WINDOWS_TABLE
+from schemas.topics import ALERTS, CONSUMER_GROUP, COUNTS, ERRORS, MAX_MESSAGE_BYTES, SPANS, WINDOWS
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +52,6 @@ FETCH_BYTES = 1024 * 1024
 FETCHES_WAITING = 2
 TICK_S = 1.0
 MOST_SENT_BEFORE = 10_000
-
-_PARTITION = struct.Struct(">I")
 
 COLUMNS = {ERRORS_TABLE: ERROR_COLUMNS, SPANS_TABLE: SPAN_COLUMNS, ALERTS_TABLE: ALERT_COLUMNS}
 
@@ -86,15 +83,10 @@ class Worker:
         self._clickhouse = ClickHouse(settings.clickhouse)
         self._ledger = Ledger(self._clickhouse)
         self._processor = make_processor(settings)
-        self._counts_partitions = settings.kafka.partitions.get(COUNTS.name, COUNTS.partitions)
+        self._counts_partitions = COUNTS.partitions_with(settings.kafka.partitions)
         self._incarnations: dict[str, str] = {}
         self._intakes: dict[str, Intake] = {}
         self.app = make_app(settings)
-        self._table = self.app.Table(
-            WINDOWS_TABLE,
-            schema=Whole(key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"),
-            partitions=self._counts_partitions,
-        )
         self._counting = Counting(
             open_windows=self._open_windows,
             send_alert=self._send_alert,
@@ -151,7 +143,7 @@ class Worker:
 
     async def _tick(self) -> None:
         consumer = self.app.consumer
-        if self.app.in_recovery or self.app.rebalancing or not consumer.flow_active:
+        if self.app.rebalancing or not consumer.flow_active:
             return
         for tp in sorted(consumer.assignment()):
             if tp.topic == self._full(COUNTS.name):
@@ -242,11 +234,25 @@ class Worker:
             table=f"{self.settings.clickhouse.database}.errors",
             incarnation=await self._incarnation(COUNTS.name),
         )
-        prefix = _PARTITION.pack(partition)
-        stored = [(key[4:], value) for key, value in self._table.data.data.items() if key.startswith(prefix)]
-        windows.load(stored)
+        retried = self.metrics.retries.labels("kafka").inc
+        windows.load(await until_available(lambda: self._stored_state(partition), retried))
         windows.seed_known(await self._asked(lambda: self._ledger.known_issues(ERRORS.name)))
         return windows
+
+    async def _stored_state(self, partition: int) -> Iterable[tuple[bytes, bytes]]:
+        """Return the latest entries of a partition's changelog.
+
+        Read anew by a client of its own whenever a partition is assigned. Faust's tables restore what they have
+        not read yet on top of what they hold, so entries written while a rebalance begins can be set back by older
+        ones; for counts that have to be exact that is not enough.
+        """
+        stored: dict[bytes, bytes] = {}
+        async for record in kafka.read_to_end(self.settings.kafka, WINDOWS.name, only=partition):
+            if record.value:
+                stored[record.key] = record.value
+            else:
+                stored.pop(record.key, None)
+        return stored.items()
 
     async def _write_state(self, partition: int, changes: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Write changed entries to the changelog; the sources' progress only when everything else is there."""
@@ -255,14 +261,9 @@ class Worker:
         for entries in (windows, progress):
             await asyncio.gather(*(self._write_entry(partition, key, value) for key, value in entries))
 
-    def _write_entry(self, partition: int, key: bytes, value: bytes | None) -> Awaitable[Any]:
-        store, full_key = self._table.data.data, _PARTITION.pack(partition) + key
-        if value is None:
-            store.pop(full_key, None)
-        else:
-            store[full_key] = value
-        written: Awaitable[Any] = self._table.send_changelog(partition, full_key, value)
-        return written
+    async def _write_entry(self, partition: int, key: bytes, value: bytes | None) -> None:
+        retried = self.metrics.retries.labels("kafka").inc
+        await until_available(lambda: self._send(WINDOWS.name, value, key=key, partition=partition), retried)
 
     async def _send_alert(self, alert: Alert) -> None:
         retried = self.metrics.retries.labels("kafka").inc
@@ -278,7 +279,7 @@ class Worker:
     async def _send(
         self,
         topic: str,
-        value: bytes,
+        value: bytes | None,
         *,
         key: bytes | None = None,
         partition: int | None = None,

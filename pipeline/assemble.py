@@ -13,7 +13,7 @@ from schemas.topics import COUNTS
 
 def make_processor(settings: Settings) -> Processor:
     """Return the pure stages for the settings."""
-    partitions = settings.kafka.partitions.get(COUNTS.name, COUNTS.partitions)
+    partitions = COUNTS.partitions_with(settings.kafka.partitions)
     return Processor(
         Scrubber(settings.scrub),
         Grouping(settings.grouping),

@@ -1,6 +1,6 @@
 """Counting: the messages of the ``counts`` topic applied to the windows, and the alerts that follow sent on.
 
-The order is what makes it exact: alerts are acknowledged, then the changed state is in the table's changelog, then
+The order is what makes it exact: alerts are acknowledged, then the changed state is in the changelog, then
 the offset is committed. After a crash the same messages are applied again to exactly what had not been written;
 alerts that were sent already are recognised by their ids on the alert topic.
 """
@@ -45,9 +45,9 @@ class Counting:
     """Applies the ``counts`` topic.
 
     Args:
-        open_windows: makes the windows of a partition, restored from the table.
+        open_windows: makes the windows of a partition, restored from the changelog.
         send_alert: sends one alert and returns when it is acknowledged.
-        write: writes changed entries of a partition to the table; returns when the changelog has them.
+        write: writes changed entries of a partition to the changelog; returns when they are there.
         done: told how far a partition is done.
         sent_before: the ids of alerts that are on the alert topic.
         metrics: what is counted on the way.

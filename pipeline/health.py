@@ -142,7 +142,7 @@ class Health:
             missing.append("kafka")
         if not self._clickhouse_answers:
             missing.append("clickhouse")
-        if self._app.rebalancing or self._app.in_recovery or not self._progress:
+        if self._app.rebalancing or not self._progress:
             missing.append("partitions")
         if self.stalled():
             missing.append("progress")

@@ -26,6 +26,9 @@ from pipeline.config import KafkaSettings
 from pipeline.errors import Misconfigured, Unavailable
 from schemas.topics import MAX_MESSAGE_BYTES, Topic
 
+COMPACTION = {"segment.ms": "600000", "segment.bytes": "67108864", "min.cleanable.dirty.ratio": "0.1"}
+"""Kafka compacts closed segments only; its own week a segment would have a restart read a week of changes."""
+
 CONNECT_TIMEOUT_S = 15.0
 COORDINATOR_TRIES = 20
 COORDINATOR_PAUSE_S = 0.5
@@ -185,11 +188,13 @@ async def create_topics(client: AIOKafkaAdminClient, topics: Iterable[Topic], se
 
 def _new_topic(topic: Topic, settings: KafkaSettings) -> NewTopic:
     configs = {"cleanup.policy": topic.cleanup_policy, "max.message.bytes": str(topic.max_message_bytes)}
+    if topic.cleanup_policy == "compact":
+        configs |= COMPACTION
     if topic.retention_ms >= 0:
         configs["retention.ms"] = str(topic.retention_ms)
     return NewTopic(
         settings.topic_prefix + topic.name,
-        num_partitions=settings.partitions.get(topic.name, topic.partitions),
+        num_partitions=topic.partitions_with(settings.partitions),
         replication_factor=settings.replication_factor,
         topic_configs=configs,
     )
@@ -308,17 +313,19 @@ async def follow(settings: KafkaSettings, topic: str, *, from_beginning: bool) -
 
 
 async def read_to_end(
-    settings: KafkaSettings, topic: str, starts: Mapping[int, int] | None = None
+    settings: KafkaSettings, topic: str, starts: Mapping[int, int] | None = None, *, only: int | None = None
 ) -> AsyncIterator[ConsumerRecord]:
     """Yield what is on a topic now, one partition after the other, each in order.
 
-    ``starts`` has the offset to begin at of the partitions that are not read from their beginning.
+    ``starts`` has the offset to begin at of the partitions that are not read from their beginning; ``only`` names
+    the one partition that is read.
 
     Raises:
         Unavailable: Kafka cannot be reached.
     """
     async with consumer(settings) as client:
-        partitions = await partitions_of(client, settings.topic_prefix + topic)
+        found = await partitions_of(client, settings.topic_prefix + topic)
+        partitions = [partition for partition in found if only in (None, partition.partition)]
         ends = await client.end_offsets(partitions)
         begins = await client.beginning_offsets(partitions)
         for partition in partitions:

@@ -15,10 +15,10 @@ from msgspec.json import Encoder
 
 from pipeline import kafka
 from pipeline.clickhouse import ClickHouse
-from pipeline.config import KafkaSettings, RetentionSettings, Settings
+from pipeline.config import RetentionSettings, Settings
 from pipeline.errors import Misconfigured
 from schemas.clickhouse import Migration, migrations
-from schemas.topics import CONSUMER_GROUP, COUNTS, TOPICS, Topic, windows_changelog
+from schemas.topics import TOPICS
 
 _encode = Encoder().encode
 
@@ -107,12 +107,6 @@ def retention_statements(retention: RetentionSettings) -> list[str]:
     ]
 
 
-def all_topics(settings: KafkaSettings) -> list[Topic]:
-    """Return every topic that this installation needs, the table's changelog included."""
-    partitions = settings.partitions.get(COUNTS.name, COUNTS.partitions)
-    return [*TOPICS, windows_changelog(CONSUMER_GROUP, partitions)]
-
-
 async def migrate_kafka(settings: Settings, clickhouse: ClickHouse, say: Callable[[str], None]) -> int:
     """Create the topics that are missing, and note new incarnations; return how many were created.
 
@@ -120,7 +114,7 @@ async def migrate_kafka(settings: Settings, clickhouse: ClickHouse, say: Callabl
         Unavailable: Kafka cannot be reached, or refused to create a topic.
     """
     async with kafka.administration(settings.kafka) as client:
-        created = await kafka.create_topics(client, all_topics(settings.kafka), settings.kafka)
+        created = await kafka.create_topics(client, TOPICS, settings.kafka)
     for name in created:
         say(f"created topic {settings.kafka.topic_prefix}{name}")
     started_over = await _started_over(settings, clickhouse)

@@ -1,7 +1,7 @@
 """A Faust transport that hands over whole fetches: one Faust message for all records fetched of a partition.
 
 Faust's own path costs about 200 microseconds a message before an agent sees it. Here that price is paid once a
-fetch: the message's value is the list of records, and its offset is the last one's. Consumer groups, tables,
+fetch: the message's value is the list of records, and its offset is the last one's. Consumer groups, agents,
 timers and the web server stay Faust's.
 
 What is committed is no longer derived from acknowledged messages, because a batch may end in the middle of a
@@ -13,7 +13,7 @@ Faust finds this module by its entry point (group ``faust.transports``) for brok
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 from faust.transport.consumer import ensure_TP
@@ -37,7 +37,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return self._committed_offset[tp] or 0
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:  # noqa: ASYNC109  Faust's signature
-        """Yield what was fetched: table changelogs record by record, everything else a fetch at a time."""
+        """Yield what was fetched, a fetch of one partition at a time."""
         fetched, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
         if fetched is None or self.should_stop:
@@ -45,20 +45,12 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         if not self.flow_active:
             await self.perform_seek()
             return
-        for tp, message in self._messages(fetched):
-            if not self.flow_active or self.app.consumer_generation_id != generation:
-                return
-            if active is None or tp in active or tp in self._buffered_partitions:
-                self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-                yield tp, message
-
-    def _messages(self, fetched: Mapping[Any, list[Any]]) -> Iterator[tuple[TP, Message]]:
         for kafka_tp, records in fetched.items():
             tp = ensure_TP(kafka_tp)
-            if self._is_changelog_tp(tp):
-                for record in records:
-                    yield tp, self._to_message(tp, record)
-            elif records:
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return
+            if records and (active is None or tp in active or tp in self._buffered_partitions):
+                self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
                 yield tp, self._whole(tp, records)
 
     def _whole(self, tp: TP, records: list[Any]) -> Message:

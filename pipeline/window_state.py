@@ -118,6 +118,6 @@ def decode_value(data: bytes, kind: type[_Entry]) -> _Entry:
 
 
 _REMEDY = (
-    f"windows table: holds an entry that is not of state version {STATE_VERSION}: run the version of aftershock that "
-    "wrote it, or delete the table's changelog topic to begin with empty windows"
+    f"topic windows: holds an entry that is not of state version {STATE_VERSION}: run the version of aftershock that "
+    "wrote it, or delete the topic windows and run `aftershock migrate`, to begin with empty windows"
 )

@@ -1,11 +1,12 @@
 """The topics, declared once: the worker reads them here, and ``aftershock migrate`` creates them from here.
 
 Every name takes the configured prefix in front (``kafka.topic_prefix``, empty by default), so that several
-installations can share one Kafka cluster. The consumer group, and with it the changelog's name, takes it too.
+installations can share one Kafka cluster. The consumer group takes it too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct
@@ -19,7 +20,6 @@ MAX_MESSAGE_BYTES = 25 * 1024 * 1024
 """The largest message that an event topic carries, so that an event that is too large can be seen and counted."""
 
 CONSUMER_GROUP = "aftershock"
-WINDOWS_TABLE = "windows"
 
 
 class Topic(Struct, frozen=True):
@@ -35,6 +35,12 @@ class Topic(Struct, frozen=True):
     retention_ms: int
     cleanup_policy: Literal["delete", "compact"] = "delete"
     max_message_bytes: int = 1024 * 1024
+    copartitioned_with: str = ""
+    """The topic whose number of partitions this one always has."""
+
+    def partitions_with(self, configured: Mapping[str, int]) -> int:
+        """Return how many partitions the topic has, with numbers configured by topic name."""
+        return configured.get(self.copartitioned_with or self.name, self.partitions)
 
 
 ERRORS = Topic(
@@ -77,20 +83,16 @@ DEAD_LETTERS = Topic(
     max_message_bytes=MAX_MESSAGE_BYTES,
 )
 
-TOPICS = (ERRORS, SPANS, COUNTS, ALERTS, DEAD_LETTERS)
+WINDOWS = Topic(
+    name="windows",
+    key="what the entry is about: pipeline/window_state.py",
+    value="the state of a window, an issue that is known, or how far a source is applied: pipeline/window_state.py",
+    partitions=COUNTS.partitions,
+    retention_ms=-1,
+    cleanup_policy="compact",
+    max_message_bytes=4 * 1024 * 1024,
+    copartitioned_with=COUNTS.name,
+)
+"""The changelog of the windowed counts: partition for partition the state that follows from ``counts``."""
 
-
-def windows_changelog(group: str, partitions: int) -> Topic:
-    """Return the changelog of the windowed counts: one partition for each of ``counts``, compacted.
-
-    ``group`` is the consumer group with its prefix; the name is the one that Faust gives a table's changelog.
-    """
-    return Topic(
-        name=f"{group}-{WINDOWS_TABLE}-changelog",
-        key="counts partition, kind and group",
-        value="the window's state: pipeline/windows.py",
-        partitions=partitions,
-        retention_ms=-1,
-        cleanup_policy="compact",
-        max_message_bytes=4 * 1024 * 1024,
-    )
+TOPICS = (ERRORS, SPANS, COUNTS, WINDOWS, ALERTS, DEAD_LETTERS)

@@ -25,7 +25,6 @@ class Worker:
     begins: dict[TP, int] = field(default_factory=dict)
     ends: dict[TP, int] = field(default_factory=dict)
     rebalancing: bool = False
-    in_recovery: bool = False
     clickhouse: bool = True
 
     @property
@@ -33,7 +32,7 @@ class Worker:
         return self
 
     def assignment(self) -> set[TP]:
-        return {*self.ends, TP("t-aftershock-windows-changelog", 0)}
+        return {*self.ends, TP("t-windows", 0)}
 
     def committed(self, tp: TP) -> int:
         return self.committed_offsets.get(tp, 0)

@@ -17,7 +17,7 @@ from pipeline.clickhouse import ClickHouse
 from pipeline.config import ClickHouseSettings, KafkaSettings, RetentionSettings, Settings
 from pipeline.errors import Misconfigured, Unavailable
 from pipeline.ledger import Ledger, token
-from pipeline.migrate import all_topics, check, migrate_clickhouse, migrate_kafka, pending, retention_statements
+from pipeline.migrate import check, migrate_clickhouse, migrate_kafka, pending, retention_statements
 from pipeline.records import Boundaries, Source
 from schemas.clickhouse import migrations
 from schemas.topics import TOPICS
@@ -107,9 +107,9 @@ def test_topics_are_created_as_declared_and_only_once(settings: Settings, databa
     migrate_clickhouse(database, RetentionSettings(), quiet)
     said: list[str] = []
     created = asyncio.run(migrate_kafka(settings, database, said.append))
-    assert created == len(all_topics(settings.kafka)) == len(said)
+    assert created == len(TOPICS) == len(said)
     found = asyncio.run(partitions(settings.kafka))
-    expected = {topic.name: settings.kafka.partitions.get(topic.name, topic.partitions) for topic in TOPICS}
+    expected = {topic.name: topic.partitions_with(settings.kafka.partitions) for topic in TOPICS}
     assert {name: count for name, count in found.items() if name in expected} == expected
     before = Ledger(database).incarnations()
     assert before.keys() == expected.keys()

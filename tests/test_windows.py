@@ -543,6 +543,6 @@ def test_an_issue_in_ever_new_environments_stays_small() -> None:
     ],
 )
 def test_a_state_that_cannot_be_read_stops_the_start_with_a_remedy(key: bytes, value: bytes) -> None:
-    with pytest.raises(Misconfigured, match="delete the table's changelog topic") as caught:
+    with pytest.raises(Misconfigured, match="delete the topic windows") as caught:
         Windows(Rules(), 0, partitions=1, allowed_lateness_s=1).load([(key, value)])
     assert "secret" not in str(caught.value)

@@ -21,9 +21,9 @@ from pipeline.clickhouse import ClickHouse, RequestRejected
 from pipeline.commands.terminal import plural
 from pipeline.config import Settings, load_settings
 from pipeline.errors import AftershockError
-from pipeline.migrate import all_topics, check, pending
+from pipeline.migrate import check, pending
 from schemas.clickhouse import migrations
-from schemas.topics import ALERTS, CONSUMER_GROUP, COUNTS, ERRORS, SPANS, Topic
+from schemas.topics import ALERTS, CONSUMER_GROUP, COUNTS, ERRORS, SPANS, TOPICS, Topic
 
 Verdict = Literal["ok", "warning", "problem"]
 
@@ -120,14 +120,13 @@ def hash_key(settings: Settings) -> Finding:
 
 def kafka_findings(settings: Settings) -> Generator[Finding, None, int | None]:
     """Look at Kafka and at each topic; return how many messages wait for the workers, where that can be known."""
-    wanted = all_topics(settings.kafka)
     try:
-        states = asyncio.run(kafka.topic_states(settings.kafka, [topic.name for topic in wanted]))
+        states = asyncio.run(kafka.topic_states(settings.kafka, [topic.name for topic in TOPICS]))
     except AftershockError as error:
         yield Finding("kafka", "problem", str(error), "start it, or mend kafka.bootstrap, AFTERSHOCK_KAFKA or --kafka")
         return None
     yield Finding("kafka", "ok", f"answers at {settings.kafka.bootstrap}")
-    for topic in wanted:
+    for topic in TOPICS:
         yield topic_finding(topic, states.get(topic.name), settings)
     if not set(CONSUMED) <= set(states):
         return None
@@ -139,7 +138,7 @@ def kafka_findings(settings: Settings) -> Generator[Finding, None, int | None]:
 def topic_finding(topic: Topic, state: kafka.TopicState | None, settings: Settings) -> Finding:
     """Compare a topic with its declaration."""
     name = f"topic {settings.kafka.topic_prefix}{topic.name}"
-    partitions = settings.kafka.partitions.get(topic.name, topic.partitions)
+    partitions = topic.partitions_with(settings.kafka.partitions)
     if state is None:
         return Finding(name, "problem", "is not there", "run `aftershock migrate`")
     detail = f"{plural(state.partitions, 'partition')}, {state.cleanup_policy or 'cleanup policy unknown'}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.topics import COUNTS, ERRORS, MAX_EVENT_BYTES, MAX_MESSAGE_BYTES, TOPICS, windows_changelog
+from schemas.topics import COUNTS, ERRORS, MAX_EVENT_BYTES, MAX_MESSAGE_BYTES, TOPICS, WINDOWS
 
 
 def test_events_that_are_too_large_still_fit_on_their_topic_and_among_the_dead_letters() -> None:
@@ -12,7 +12,6 @@ def test_events_that_are_too_large_still_fit_on_their_topic_and_among_the_dead_l
 
 
 def test_topics_with_state_are_compacted_and_the_others_expire() -> None:
-    assert all(topic.cleanup_policy == "delete" and topic.retention_ms > 0 for topic in TOPICS)
-    changelog = windows_changelog("x-aftershock", COUNTS.partitions)
-    assert (changelog.name, changelog.partitions) == ("x-aftershock-windows-changelog", COUNTS.partitions)
-    assert (changelog.cleanup_policy, changelog.retention_ms) == ("compact", -1)
+    assert [topic.name for topic in TOPICS if topic.cleanup_policy == "compact"] == [WINDOWS.name]
+    assert all((topic.retention_ms > 0) == (topic.cleanup_policy == "delete") for topic in TOPICS)
+    assert (WINDOWS.partitions, WINDOWS.copartitioned_with) == (COUNTS.partitions, COUNTS.name)
