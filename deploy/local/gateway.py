@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,16 +21,16 @@ class Gateway(Component):
     """One gateway on ``port`` of the loopback.
 
     ``environment`` says where Kafka is (see :mod:`pipeline.config`); it runs in this process's directory, so that it
-    finds the same ``aftershock.toml``.
+    finds the same ``aftershock.toml``. What waits for Kafka waits in ``data``.
     """
 
     name = "Gateway"
     version = __version__
 
-    def __init__(self, *, port: int, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(self, *, port: int, environment: Mapping[str, str], data: Path, log: Path) -> None:
         self.port = port
         self.address = f"http://{LOOPBACK}:{port}"
-        self._environment = environment
+        self._environment = {**environment, "AFTERSHOCK_DATA": str(data)}
         self._log = log
 
     def dsn(self, project: str | int = 1, key: str = LOCAL_KEY) -> str:
@@ -46,12 +47,13 @@ class Gateway(Component):
         )
 
     def answers(self) -> bool:
-        """Ask ``/health/ready``, which says yes once Kafka has answered."""
+        """Ask ``/health/ready`` whether events go to Kafka; before that it keeps them on disk."""
         connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=5)
         try:
             connection.request("GET", "/health/ready")
-            return connection.getresponse().status == http.client.OK
-        except (OSError, http.client.HTTPException):
+            state = json.loads(connection.getresponse().read())
+            return bool(state["ready"] and not state["missing"])
+        except (OSError, ValueError, http.client.HTTPException):
             return False
         finally:
             connection.close()

@@ -6,10 +6,12 @@ import asyncio
 import ipaddress
 import logging
 import signal
+from pathlib import Path
 
 import click
 import msgspec
 
+from deploy.local.places import data_directory
 from pipeline.commands.settings import with_settings
 from pipeline.config import Settings
 from pipeline.errors import Misconfigured
@@ -30,7 +32,8 @@ def command(settings: Settings, *, host: str | None, port: int | None, share_por
 
     Point an SDK's DSN here: http://<key>@<host>:<port>/<project>. The keys are those of the [[project]] tables of the
     settings. Without any such table every key is taken and the number in the DSN is the project, on a loopback address
-    only. Answers 200 once Kafka has acknowledged. Run as many as you like.
+    only. Answers 200 once Kafka has acknowledged, or, while Kafka is away, once the event is on disk. Run as many as
+    you like.
 
     Ends with 0 after SIGTERM or Ctrl-C, when everything that was sent is answered.
 
@@ -55,24 +58,28 @@ def command(settings: Settings, *, host: str | None, port: int | None, share_por
 
 
 async def _run(settings: Settings, projects: Projects, *, share_port: bool) -> None:
+    from pipeline.gateway.delivery import Delivery
     from pipeline.gateway.endpoint import Endpoint
     from pipeline.gateway.metrics import Metrics
     from pipeline.gateway.server import Server
     from pipeline.gateway.sink import Sink
+    from pipeline.gateway.spool import Spool
 
-    sink = Sink(settings.kafka, settings.gateway.acknowledge_timeout_s)
-    server = Server(settings.gateway, Endpoint(projects, settings.gateway.max_envelope_bytes), sink, Metrics())
+    gateway = settings.gateway
+    spool = Spool(Path(gateway.spool or data_directory() / "gateway-spool"), gateway.max_spool_bytes)
+    delivery = Delivery(Sink(settings.kafka, gateway.acknowledge_timeout_s), spool)
+    server = Server(gateway, Endpoint(projects, gateway.max_envelope_bytes), delivery, Metrics())
     ended = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, ended.set)
-    sink.start()
+    delivery.start()
     try:
         await server.start(share_port=share_port)
         log.info("listening on %s:%d", *server.address)
         await ended.wait()
     finally:
         await server.stop()
-        await sink.stop()
+        await delivery.stop()
 
 
 def _is_loopback(host: str) -> bool:

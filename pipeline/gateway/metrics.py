@@ -37,12 +37,15 @@ class Metrics:
         )
         self.acknowledge_seconds = Histogram(
             "aftershock_gateway_acknowledge_seconds",
-            "From the messages of a request until Kafka has acknowledged them all",
+            "From the messages of a request until Kafka, or while it is away the disk, has them all",
             buckets=SECONDS,
             registry=self.registry,
         )
         self.in_flight = Gauge(
             "aftershock_gateway_in_flight", "Requests that are being answered", registry=self.registry
+        )
+        self.spool_bytes = Gauge(
+            "aftershock_gateway_spool_bytes", "Bytes that wait on disk for Kafka", registry=self.registry
         )
 
     def count(self, outcomes: Iterable[Outcome]) -> None:

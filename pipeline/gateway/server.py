@@ -19,12 +19,12 @@ from aiohttp.web_protocol import RequestHandler
 
 from pipeline.errors import Misconfigured, Unavailable
 from pipeline.gateway import endpoint
+from pipeline.gateway.delivery import Delivery
 from pipeline.gateway.endpoint import Endpoint, Incoming
 from pipeline.gateway.metrics import Metrics
 from pipeline.gateway.rejection import Rejected, too_large
 from pipeline.gateway.reports import Outcome
 from pipeline.gateway.settings import GatewaySettings
-from pipeline.gateway.sink import Sink
 
 log = logging.getLogger(__name__)
 
@@ -54,16 +54,17 @@ class Server:
     Args:
         settings: where it listens, and its limits.
         takes: checks requests and makes messages of them.
-        sink: where the messages go.
+        delivery: where the messages go.
         metrics: where everything is counted.
     """
 
-    def __init__(self, settings: GatewaySettings, takes: Endpoint, sink: Sink, metrics: Metrics) -> None:
+    def __init__(self, settings: GatewaySettings, takes: Endpoint, delivery: Delivery, metrics: Metrics) -> None:
         self._settings = settings
         self._endpoint = takes
-        self._sink = sink
+        self._delivery = delivery
         self._metrics = metrics
         metrics.in_flight.set_function(lambda: self._answering)
+        metrics.spool_bytes.set_function(lambda: delivery.waiting_bytes)
         self._held = 0
         self._answering = 0
         self._idle = asyncio.Event()
@@ -167,7 +168,7 @@ class Server:
     async def _deliver(self, taken: endpoint.Taken) -> None:
         begun = time.perf_counter()
         try:
-            await self._sink.send(taken.messages)
+            await self._delivery.send(taken.messages)
         except Unavailable as error:
             log.warning("%s: answered 429", error)
             self._metrics.count(Outcome(one.category, "kafka", one.quantity) for one in taken.delivered)
@@ -207,12 +208,18 @@ class Server:
         if request.path == "/health/live":
             return _json(200, {"live": True})
         if request.path == "/health/ready":
-            missing = [name for name, lacks in (("kafka", not self._sink.ready), ("stop", self._stopping)) if lacks]
-            return _json(503 if missing else 200, {"ready": not missing, "missing": missing})
+            return self._readiness()
         if request.path == "/metrics":
             return web.Response(body=self._metrics.exposition(), content_type="text/plain", charset="utf-8")
         self._metrics.requests.labels(404, "path").inc()
         return _rejection(Rejected(404, "path", "POST to /api/<project>/envelope/"))
+
+    def _readiness(self) -> web.Response:
+        """Say yes as long as events can be taken: with Kafka away the disk takes them."""
+        ready = not self._stopping and (self._delivery.ready or self._delivery.has_room)
+        missing = [] if self._delivery.ready else ["kafka"]
+        state = {"ready": ready, "missing": missing, "spool_bytes": self._delivery.waiting_bytes}
+        return _json(200 if ready else 503, state)
 
 
 class _Listener(web.Server):

@@ -25,14 +25,20 @@ Category = Literal[
 
 
 class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """How ``aftershock gateway`` listens and how much it takes."""
+    """How ``aftershock gateway`` listens and how much it takes.
+
+    ``spool`` is a directory on a disk that lasts, where events wait while Kafka is away; ``gateway-spool`` in the
+    user's data directory by default. With ``max_spool_bytes = 0`` none wait: SDKs are told to come back later.
+    """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8000
     max_envelope_bytes: Annotated[int, Meta(ge=1024, le=200 * 1024 * 1024)] = 20 * 1024 * 1024
     max_connections: Annotated[int, Meta(ge=1)] = 2000
     request_timeout_s: Annotated[float, Meta(ge=1, le=300)] = 20.0
-    acknowledge_timeout_s: Annotated[float, Meta(ge=0.5, le=60)] = 10.0
+    acknowledge_timeout_s: Annotated[float, Meta(ge=0.5, le=30)] = 3.0
+    spool: str = ""
+    max_spool_bytes: Annotated[int, Meta(ge=0)] = 1024 * 1024 * 1024
 
 
 class ProjectSettings(Struct, frozen=True, forbid_unknown_fields=True):

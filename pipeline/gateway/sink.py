@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import InvalidMessageError, KafkaError, MessageSizeTooLargeError
 
+from pipeline import kafka
 from pipeline.config import KafkaSettings
 from pipeline.errors import Unavailable
 from pipeline.gateway.items import Message
-from pipeline.kafka import client_options
-from schemas.topics import MAX_MESSAGE_BYTES
+from pipeline.gateway.rejection import too_large
+from schemas.topics import ERRORS, MAX_MESSAGE_BYTES, SPANS
 
 log = logging.getLogger(__name__)
 
-CONNECT_AGAIN_S = 1.0
+END_S = 5.0
+PATIENT_S = 30.0
 
 
 class Sink:
@@ -38,48 +42,80 @@ class Sink:
         self._settings = settings
         self._timeout_s = timeout_s
         self._producer: Any = None
-        self._connecting: asyncio.Task[None] | None = None
-        self._failing = False
 
-    def start(self) -> None:
-        """Begin to connect, and go on trying until Kafka answers."""
-        self._connecting = asyncio.create_task(self._connect())
+    async def connect(self) -> None:
+        """Connect.
 
-    @property
-    def ready(self) -> bool:
-        """Whether Kafka has answered, and acknowledged what was sent last."""
-        return self._producer is not None and not self._failing
+        Raises:
+            Unavailable: Kafka does not answer.
+        """
+        producer = AIOKafkaProducer(
+            **kafka.client_options(self._settings),
+            acks="all",
+            enable_idempotence=True,
+            compression_type="lz4",
+            linger_ms=2,
+            max_batch_size=256 * 1024,
+            max_request_size=MAX_MESSAGE_BYTES,
+        )
+        try:
+            async with asyncio.timeout(kafka.CONNECT_TIMEOUT_S):
+                await producer.start()
+        except (KafkaError, OSError, TimeoutError) as error:
+            await _give_up(producer)
+            raise Unavailable(f"Kafka at {self._settings.bootstrap} does not answer ({type(error).__name__})") from None
+        self._producer = producer
 
-    async def send(self, messages: Sequence[Message]) -> None:
-        """Send messages and return when every replica has them all.
+    async def send(self, messages: Sequence[Message], *, patient: bool = False) -> None:
+        """Send messages and return when every replica has them all; ``patient`` for many at once.
 
         Raises:
             Unavailable: not all were acknowledged in time; those that were not may still arrive.
+            Rejected: Kafka will never take one of them; the others are acknowledged.
         """
-        if not messages:
-            return
         if self._producer is None:
-            raise Unavailable(f"Kafka at {self._settings.bootstrap} has not answered yet")
+            raise Unavailable(f"Kafka at {self._settings.bootstrap} does not answer")
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(PATIENT_S if patient else self._timeout_s):
                 waiting = [await self._enqueue(message) for message in messages]
-                for acknowledgement in waiting:
-                    await asyncio.shield(acknowledgement)
+                refused = [await _is_refused(acknowledgement) for acknowledgement in waiting]
         except (KafkaError, TimeoutError) as error:
-            self._failing = True
             raise Unavailable(f"Kafka did not acknowledge ({type(error).__name__})") from None
-        self._failing = False
+        if any(refused):
+            raise too_large(f"Kafka does not take {sum(refused)} of {len(refused)} messages: they are too large for it")
+
+    async def since(self, timestamp_ms: int) -> Counter[bytes]:
+        """Return the identities of what the event topics hold from a time on, and how often they hold each.
+
+        Raises:
+            Unavailable: Kafka does not tell.
+        """
+        found: Counter[bytes] = Counter()
+        try:
+            for topic in (ERRORS.name, SPANS.name):
+                starts = await self._starts(topic, timestamp_ms)
+                async for record in kafka.read_to_end(self._settings, topic, starts):
+                    found[identity(topic, record.key, record.value or b"")] += 1
+        except KafkaError as error:
+            raise Unavailable(f"Kafka does not tell what it has ({type(error).__name__})") from None
+        return found
+
+    async def abandon(self) -> None:
+        """Disconnect at once; what was not acknowledged is not sent any more."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _give_up(producer)
 
     async def stop(self) -> None:
         """Wait for what is on its way, and disconnect."""
-        if self._connecting is not None:
-            self._connecting.cancel()
-        if self._producer is not None:
-            try:
-                async with asyncio.timeout(self._timeout_s):
-                    await self._producer.stop()
-            except (KafkaError, TimeoutError):
-                log.warning("Kafka did not acknowledge everything before the end")
+        producer, self._producer = self._producer, None
+        if producer is None:
+            return
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await producer.stop()
+        except (KafkaError, TimeoutError):
+            log.warning("Kafka did not acknowledge everything before the end")
 
     async def _enqueue(self, message: Message) -> asyncio.Future[Any]:
         sent: asyncio.Future[Any] = await self._producer.send(
@@ -90,22 +126,37 @@ class Sink:
         )
         return sent
 
-    async def _connect(self) -> None:
-        while self._producer is None:
-            producer = AIOKafkaProducer(
-                **client_options(self._settings),
-                acks="all",
-                enable_idempotence=True,
-                compression_type="lz4",
-                linger_ms=2,
-                max_batch_size=256 * 1024,
-                max_request_size=MAX_MESSAGE_BYTES,
-            )
-            try:
-                await producer.start()
-            except (KafkaError, OSError) as error:
-                log.warning("Kafka at %s does not answer (%s)", self._settings.bootstrap, type(error).__name__)
-                await producer.stop()
-                await asyncio.sleep(CONNECT_AGAIN_S)
-            else:
-                self._producer = producer
+    async def _starts(self, topic: str, timestamp_ms: int) -> dict[int, int]:
+        async with kafka.consumer(self._settings) as client:
+            partitions = await kafka.partitions_of(client, self._settings.topic_prefix + topic)
+            ends = await client.end_offsets(partitions)
+            offsets = await client.offsets_for_times(dict.fromkeys(partitions, max(timestamp_ms, 0)))
+        return {
+            partition.partition: ends[partition] if found is None else found.offset
+            for partition, found in offsets.items()
+        }
+
+
+def identity(topic: str, key: bytes | None, value: bytes) -> bytes:
+    """Return what tells a message from every other."""
+    return blake2b(value, digest_size=16, key=blake2b(topic.encode() + b"\0" + (key or b"")).digest()).digest()
+
+
+async def _is_refused(acknowledgement: asyncio.Future[Any]) -> bool:
+    try:
+        await acknowledgement
+    except (MessageSizeTooLargeError, InvalidMessageError):
+        return True
+    return False
+
+
+async def _give_up(producer: Any) -> None:
+    """End a producer without sending what it holds: ``stop()`` would wait for Kafka."""
+    producer._closed = True
+    try:
+        async with asyncio.timeout(END_S):
+            if producer._sender is not None:
+                await producer._sender.close()
+            await producer.client.close()
+    except (KafkaError, OSError, TimeoutError, asyncio.CancelledError) as error:
+        log.debug("the producer did not end in order (%s)", type(error).__name__)

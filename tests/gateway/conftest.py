@@ -27,5 +27,7 @@ def installation(kafka: str, clickhouse: str, names: Any, tmp_path: Path) -> Ins
 @pytest.fixture
 def gateway(installation: Installation, tmp_path: Path) -> Iterator[Gateway]:
     """A running gateway that takes every key."""
-    with Gateway(port=free_port(), environment=installation.environment, log=tmp_path / "worker-gateway.log") as one:
+    with Gateway(
+        port=free_port(), environment=installation.environment, data=tmp_path, log=tmp_path / "worker-gateway.log"
+    ) as one:
         yield one

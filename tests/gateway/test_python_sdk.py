@@ -77,7 +77,9 @@ def test_errors_and_transactions_are_found_with_all_that_belongs_to_them(
 def limited(installation: Installation, tmp_path: Path) -> Iterator[Gateway]:
     """A gateway with one project, whose key may send one error a minute."""
     installation.configure(f'[[project]]\nname = "shop"\nid = 5\nkeys = ["{KEY}"]\nper_minute = {{ error = 1 }}\n')
-    with Gateway(port=free_port(), environment=installation.environment, log=tmp_path / "worker-gateway.log") as one:
+    with Gateway(
+        port=free_port(), environment=installation.environment, data=tmp_path, log=tmp_path / "worker-gateway.log"
+    ) as one:
         yield one
 
 

@@ -142,7 +142,9 @@ def test_what_is_not_http_is_refused_without_being_quoted(gateway: Gateway) -> N
 def impatient(installation: Installation, tmp_path: Path) -> Iterator[Gateway]:
     """A gateway that waits for nobody and takes few."""
     installation.configure("[gateway]\nrequest_timeout_s = 1\nmax_connections = 5\n")
-    with Gateway(port=free_port(), environment=installation.environment, log=tmp_path / "worker-gateway.log") as one:
+    with Gateway(
+        port=free_port(), environment=installation.environment, data=tmp_path, log=tmp_path / "worker-gateway.log"
+    ) as one:
         yield one
 
 
@@ -168,7 +170,11 @@ def test_health_metrics_and_a_graceful_end(gateway: Gateway) -> None:
     sent = send(gateway, "/api/1/envelope/", envelope("c" * 32) + b'{"type":"session"}\n{}\n')
     assert sent.status == 200
     assert send(gateway, "/health/live", method="GET").status == 200
-    assert json.loads(send(gateway, "/health/ready", method="GET").body) == {"ready": True, "missing": []}
+    assert json.loads(send(gateway, "/health/ready", method="GET").body) == {
+        "ready": True,
+        "missing": [],
+        "spool_bytes": 0,
+    }
     metrics = send(gateway, "/metrics", method="GET").body.decode()
     assert 'aftershock_gateway_outcomes_total{category="error",outcome="accepted"} 1.0' in metrics
     assert 'aftershock_gateway_outcomes_total{category="session",outcome="no_topic"} 1.0' in metrics
