@@ -21,7 +21,7 @@ from pipeline.scrub.edits import Edits
 from pipeline.scrub.jsontext import canonical, following_strings, is_document, leaves
 from pipeline.scrub.keys import KeyNames
 from pipeline.scrub.kinds import BODY, PHONE, PRIVATE_KEY, VARIABLES, Span
-from pipeline.scrub.members import Leaf, closing_quote, find_member, may_be_beside
+from pipeline.scrub.members import LONGEST_KEY, Leaf, closing_quote, find_member, may_be_beside
 from pipeline.scrub.paths import SafeFields, path_of
 from pipeline.scrub.places import asks_for_section, barred, barred_in_section
 from pipeline.scrub.policy import Policy
@@ -107,6 +107,8 @@ class Engine:
 
     def _anything_in(self, strings: list[bytes]) -> bool:
         """Whether edited strings, looked at without their place in the event, hold something (still, or now)."""
+        if any(len(string) <= LONGEST_KEY and self.names.kind_of(string) for string in strings):
+            return True
         text = b'["' + b'","'.join(strings) + b'"]'
         hits = self.scan.hits(text)
         return bool(hits) and bool(Pass(self, text, 1).run(hits))

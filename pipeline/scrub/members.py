@@ -29,7 +29,7 @@ _VALUE_BEFORE = re.compile(
 _WORKING_DIRECTORY = re.compile(rb"['\"]?(?:/|[A-Za-z]:\\)[\w.\-/\\ ]*['\"]?")
 _OPTION = re.compile(rb"--?[A-Za-z][\w\-]*")
 _VALUE_BEFORE_WINDOW = 4096
-_LONGEST_KEY = 64
+LONGEST_KEY = 64
 
 
 class Leaf(NamedTuple):
@@ -81,7 +81,7 @@ def find_member(text: bytes, quote: int, end: int, names: KeyNames) -> Blanked |
         key = text[start:quote]
         kind = names.kind_of(key)
         return _value(text, skip_space(text, end), key, kind) if kind else None
-    if quote - start > _LONGEST_KEY:
+    if quote - start > LONGEST_KEY:
         return None
     if before == 0x5B or text[start] == 0x2D:
         return _beside(text, start, quote, end, names) if separator == 0x2C else None

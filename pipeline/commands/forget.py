@@ -1,0 +1,95 @@
+"""``aftershock forget``: erase a person from every table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import click
+
+from pipeline.clickhouse import ClickHouse
+from pipeline.commands.settings import with_settings
+from pipeline.config import Settings
+from pipeline.identity import user_hash
+from schemas.event import User
+
+REBUILT = (("errors", ("errors_per_minute", "errors_per_hour", "issues")), ("spans", ("transactions_per_minute",)))
+"""Tables with rows of events, and the aggregates that hold no more of a person than a count."""
+
+
+@click.command()
+@click.option("--user", "user", required=True, metavar="ID|EMAIL|NAME|ADDRESS", help="Who: as the SDK's user has it.")
+@click.option("--project", metavar="NAME", help="In this project alone.  [default: in all]")
+@click.option("--dry-run", is_flag=True, help="Say what would be erased, and erase nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_settings
+def command(settings: Settings, *, user: str, project: str | None, dry_run: bool, yes: bool) -> None:
+    """Erase a person from every table, and say what was done.
+
+    Deletes the rows of errors and spans whose user_id is USER, or whose user_hash is the keyed hash of USER as id,
+    e-mail address, user name or address (AFTERSHOCK_HASH_KEY must be the key they were stored with). Waits until the
+    rows are gone from disk. Counts by minute, hour and issue stay: they hold no more of a person than a number.
+
+    Messages still in Kafka are not touched: they go when their retention ends, and dead letters with theirs.
+
+    \b
+    Examples:
+      aftershock forget --user 4711 --dry-run
+      aftershock forget --user jane@example.com --project shop --yes
+    """
+    clickhouse = ClickHouse(settings.clickhouse, timeout_s=600)
+    projects = [project] if project else projects_of(clickhouse)
+    condition = condition_for(user, projects, settings.hash_key.encode(), every_project=project is None)
+    found = {table: count(clickhouse, table, condition) for table, _ in REBUILT}
+    for table, number in found.items():
+        click.echo(f"{table}: {number} rows")
+    if dry_run or not any(found.values()):
+        click.echo("nothing was erased" if dry_run else "nobody by that name is stored")
+        return
+    if not yes:
+        click.confirm("Erase them for good?", abort=True)
+    for table, aggregates in REBUILT:
+        if found[table]:
+            clickhouse.command(f"ALTER TABLE {table} DELETE WHERE {condition} SETTINGS mutations_sync = 2")
+            remaining = count(clickhouse, table, condition)
+            click.echo(f"{table}: {found[table] - remaining} rows erased, {remaining} remain")
+            click.echo(f"{', '.join(aggregates)}: kept, they hold counts alone")
+    click.echo("Kafka: messages not older than their topics' retention may still hold this person")
+
+
+def projects_of(clickhouse: ClickHouse) -> list[str]:
+    """Return every project that has events."""
+    rows = clickhouse.rows("SELECT DISTINCT project FROM errors UNION DISTINCT SELECT DISTINCT project FROM spans")
+    return sorted(str(row["project"]) for row in rows)
+
+
+def condition_for(user: str, projects: list[str], key: bytes, *, every_project: bool) -> str:
+    """Return the SQL condition that is true for a person's rows in some projects."""
+    who = [f"user_id = {quoted(user)}"]
+    for project in projects:
+        hashes = sorted(hashes_of(user, project, key).values())
+        if hashes:
+            who.append(f"(project = {quoted(project)} AND user_hash IN ({', '.join(map(str, hashes))}))")
+    condition = f"({' OR '.join(who)})"
+    return condition if every_project else f"project = {quoted(projects[0])} AND {condition}"
+
+
+def hashes_of(user: str, project: str, key: bytes) -> Mapping[str, int]:
+    """Return the hashes that a person may be stored under, by which field of the user they are made from."""
+    spellings = {
+        "id": User(id=user),
+        "email": User(email=user),
+        "username": User(username=user),
+        "ip_address": User(ip_address=user),
+    }
+    found = {name: user_hash(spelling, project, key) for name, spelling in spellings.items()}
+    return {name: value for name, value in found.items() if value}
+
+
+def count(clickhouse: ClickHouse, table: str, condition: str) -> int:
+    """Return how many rows of a table a condition is true for."""
+    return int(clickhouse.rows(f"SELECT count() AS number FROM {table} WHERE {condition}")[0]["number"])  # noqa: S608 - quoted
+
+
+def quoted(text: str) -> str:
+    """Return a string literal of SQL."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
