@@ -25,7 +25,8 @@ Decide = Callable[[Frame, str], FrameAction | None]
 class Frames(Struct, gc=False):
     """The frames of all exceptions of an event, oldest call first, as parallel lists of one length.
 
-    ``line`` is 0 where it is unknown; ``in_app`` is what was decided, not what the SDK said.
+    The lists may be shared between events of one bug: read them, do not change them. ``line`` is 0 where it is
+    unknown; ``in_app`` is what was decided, not what the SDK said.
     """
 
     function: list[str] = field(default_factory=list)
@@ -38,8 +39,8 @@ class Frames(Struct, gc=False):
 class Read(Struct, gc=False):
     """What a version of the algorithm finds in an event, before rules and the client have their say.
 
-    ``module`` and ``function`` are those of the blamed frame, normalised; ``title`` is empty unless the event is of
-    a kind that has a title of its own.
+    ``module`` and ``function`` are those of the blamed frame, normalised; ``title`` is empty unless it is
+    another one than type and value of the last exception, or the message.
     """
 
     components: list[str]

@@ -20,6 +20,8 @@ def _line(text: str) -> str:
 
 def title_of(event: Event, read: Read) -> str:
     """Return ``Type: first line of the value``, the message, or what else names the event; never empty."""
+    if read.title:
+        return _line(read.title)
     exceptions = event.exceptions
     if exceptions:
         main = exceptions[-1]
@@ -28,8 +30,6 @@ def title_of(event: Event, read: Read) -> str:
         title = f"{type_}: {value}" if type_ and value else type_ or value
         if title:
             return _line(title)
-    if read.title:
-        return _line(read.title)
     entry = event.log_entry
     if entry is not None:
         title = _line(entry.formatted or "") or _line(entry.message or "")

@@ -146,3 +146,9 @@ def test_more_frames_than_are_remembered_change_nothing(monkeypatch: pytest.Monk
     small = Grouping(Rules())
     events = [failure(*(f"f{at % 7}_{depth}" for depth in range(at % 5 + 1))) for at in range(60)]
     assert [group(one, small).fingerprint for one in events] == [group(one).fingerprint for one in events]
+
+
+def test_title_is_of_what_was_carried() -> None:
+    event = failure("create")
+    event["exception"]["values"].append({"type": "ExecutionException", "value": "java.lang.X"})
+    assert group(event).title == "ValueError: bad"

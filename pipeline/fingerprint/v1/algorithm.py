@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import chain as joined
-
 from pipeline.fingerprint.result import Decide, Frames, Read
-from pipeline.fingerprint.v1.chains import chain_components, link
+from pipeline.fingerprint.v1.chains import chain_components, link, main_link
 from pipeline.fingerprint.v1.known import known_failure
 from pipeline.fingerprint.v1.messages import Messages
 from pipeline.fingerprint.v1.model import APP, Seen
@@ -99,17 +97,24 @@ class Algorithm:
         name = platform_name(event, stacks[-1])
         key = platform_of(name).key
         seen = [self._reader.read(frames, name) for frames in stacks]
-        plans = [self._reader.plan(one) for one in seen]
+        plans = [self._reader.plan(one, frames) for one, frames in zip(seen, stacks, strict=True)]
         links = [
             link(exception, plan, one, frames, key)
             for exception, plan, one, frames in zip(exceptions, plans, seen, stacks, strict=True)
         ]
-        main = links[-1]
-        if not any(one.type or one.value or one.stack.labels for one in links):
+        last = len(links) - 1
+        # Most events have one exception, and one that says something: the rest is for the others.
+        at = main_link(links) if last else 0
+        main = links[at]
+        if not (main.type or main.value or any(one.type or one.value or one.stack.labels for one in links)):
             return None
         read = Read(components=[], rule="", frames=frames_of(stacks, plans))
-        blamed = next((at for at in range(len(links) - 1, -1, -1) if links[at].stack.tier == APP), len(links) - 1)
+        blamed = last
+        if last and links[last].stack.tier != APP:
+            blamed = next((at for at in range(last, -1, -1) if links[at].stack.tier == APP), last)
         _blame(read, links[blamed].stack, seen[blamed])
+        if at != last:
+            read.title = f"{main.type}: {main.value}" if main.value else main.type
         known = known_failure(event, key, main.type, main.value)
         if known is not None:
             read.rule, read.components = known
@@ -130,7 +135,7 @@ class Algorithm:
         if frames:
             name = platform_name(event, frames)
             seen = self._reader.read(frames, name)
-            plan = self._reader.plan(seen)
+            plan = self._reader.plan(seen, frames)
             stack = contribution(plan, seen, frames)
             read.frames = frames_of([frames], [plan])
             _blame(read, stack, seen)
@@ -147,14 +152,16 @@ class Algorithm:
 
 def frames_of(stacks: list[list[Frame]], plans: list[Plan]) -> Frames:
     """Return the frames of all exceptions as parallel lists, the way they are stored."""
-    flat = list(joined.from_iterable(stacks)) if len(stacks) > 1 else stacks[0]
-    in_app = list(joined.from_iterable(plan.in_app for plan in plans)) if len(plans) > 1 else plans[0].in_app
+    lines = [frame.lineno or 0 for frames in stacks for frame in frames]
+    if len(plans) == 1:
+        plan = plans[0]
+        return Frames(plan.functions, plan.modules, plan.files, lines, plan.in_app)
     return Frames(
-        function=[frame.function or "" for frame in flat],
-        module=[frame.module or "" for frame in flat],
-        file=[frame.filename or frame.abs_path or "" for frame in flat],
-        line=[frame.lineno or 0 for frame in flat],
-        in_app=in_app,
+        function=[one for plan in plans for one in plan.functions],
+        module=[one for plan in plans for one in plan.modules],
+        file=[one for plan in plans for one in plan.files],
+        line=lines,
+        in_app=[one for plan in plans for one in plan.in_app],
     )
 
 

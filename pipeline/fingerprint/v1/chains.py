@@ -90,7 +90,7 @@ def chain_components(links: Sequence[Link], platform: str, messages: Messages) -
     """Return the rule (``stacktrace``, ``message`` or ``type``) and the components of a chain, its cause first."""
     if len(links) > 1:
         links = _uncarried(links[-_DEEPEST:])
-    best = max(link.stack.tier for link in links)
+    best = max(link.stack.tier for link in links) if len(links) > 1 else links[0].stack.tier
     sections = [_section(link, best, platform, messages) for link in links]
     components = sections[0] if len(links) == 1 else _arranged(links, sections)
     if best >= 0:
@@ -99,10 +99,19 @@ def chain_components(links: Sequence[Link], platform: str, messages: Messages) -
     return ("message" if said else "type"), components
 
 
+def _carries(link: Link) -> bool:
+    return link.type.rpartition(".")[2] in _CARRIERS
+
+
+def main_link(links: Sequence[Link]) -> int:
+    """Return the position of the exception that people know the bug by: the last one that does not carry another."""
+    return next((at for at in range(len(links) - 1, -1, -1) if not _carries(links[at])), len(links) - 1)
+
+
 def _uncarried(links: Sequence[Link]) -> Sequence[Link]:
-    if all(link.type.rpartition(".")[2] not in _CARRIERS for link in links):
+    if not any(map(_carries, links)):
         return links
-    kept = [link for link in links if link.type.rpartition(".")[2] not in _CARRIERS]
+    kept = [link for link in links if not _carries(link)]
     best = max(link.stack.tier for link in links)
     return kept if kept and max(link.stack.tier for link in kept) == best else links
 

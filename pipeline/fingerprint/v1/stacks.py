@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -24,6 +25,7 @@ _MOST_CACHED = 250
 _DEEPEST = 60
 """Frames that contribute, counted from the failure: what calls an application's entry point tells nothing apart."""
 _LONGEST_LINE = 160
+_LINES_CACHED = 8_192
 _LONGEST_NAME = 1_000
 _SPACE = re.compile(r"\s+")
 _SCRIPT = re.compile(r"\.(?:[cm]?[jt]sx?|vue|svelte|jsbundle|bundle|wasm|coffee|astro)$")
@@ -49,9 +51,17 @@ NOTHING = Contribution([], -1, True, -1)
 def source_line(frame: Frame) -> str:
     """Return a frame's source line as far as it identifies a statement: empty for minified or missing source."""
     line = frame.context_line
-    if not line or len(line) > _LONGEST_LINE or "{snip}" in line:
-        return ""
-    return _SPACE.sub(" ", line.strip())
+    return "" if not line or len(line) > _LONGEST_LINE else _tidy(line)
+
+
+@lru_cache(maxsize=_LINES_CACHED)
+def _tidy(line: str) -> str:
+    return "" if "{snip}" in line else _SPACE.sub(" ", line.strip())
+
+
+@lru_cache(maxsize=_LINES_CACHED)
+def _steady(line: str, unsteady: re.Pattern[str]) -> bool:
+    return unsteady.search(line) is None
 
 
 class FrameReader:
@@ -62,13 +72,13 @@ class FrameReader:
         self._known: dict[tuple[object, ...], Seen] = {}
         self._plans: dict[tuple[int, ...], Plan] = {}
 
-    def plan(self, seen: Sequence[Seen]) -> Plan:
+    def plan(self, seen: Sequence[Seen], frames: Sequence[Frame]) -> Plan:
         """Return the plan for a stack of frames that :meth:`read` has returned."""
         # A plan keeps its frames alive, so their addresses identify a stack as long as it is remembered.
         key = tuple(map(id, seen))
         plan = self._plans.get(key)
         if plan is None:
-            plan = plan_of(seen)
+            plan = plan_of(seen, frames)
             if len(seen) <= _MOST_CACHED and all(one.cached for one in seen):
                 if len(self._plans) >= _STACKS_CACHED:
                     self._plans.clear()
@@ -81,7 +91,8 @@ class FrameReader:
         read: list[Seen] = []
         for frame in frames:
             key = (
-                frame.function, frame.module, frame.filename, frame.abs_path, frame.in_app, frame.package,
+                frame.function or frame.raw_function or frame.symbol, frame.module, frame.filename, frame.abs_path,
+                frame.in_app, frame.package,
                 frame.platform or platform,
             )  # fmt: skip
             seen = known.get(key)
@@ -149,10 +160,14 @@ class Plan(Struct, frozen=True, gc=False):
 
     ``named`` are the positions of the frames that stand for something, ``blamed`` the failing one of them and
     ``failing`` the frame whose source line failed, which may be an inlined part of it. ``seen`` are the frames
-    themselves: a plan keeps them alive, because it is found again by their addresses.
+    themselves: a plan keeps them alive, because it is found again by their addresses. ``functions``, ``modules`` and
+    ``files`` are what is stored of them; frames that are read as the same ones have the same.
     """
 
     seen: tuple[Seen, ...]
+    functions: list[str]
+    modules: list[str]
+    files: list[str]
     in_app: list[bool]
     tier: int
     named: list[int]
@@ -172,7 +187,7 @@ def mended(seen: Sequence[Seen]) -> list[int]:
     return tiers
 
 
-def plan_of(seen: Sequence[Seen]) -> Plan:
+def plan_of(seen: Sequence[Seen], frames: Sequence[Frame]) -> Plan:
     """Choose what a stack trace, oldest call first, puts into the fingerprint.
 
     The application's frames if there are any, else those of its dependencies, else the runtime's; without shims,
@@ -180,13 +195,19 @@ def plan_of(seen: Sequence[Seen]) -> Plan:
     """
     tiers = mended(seen)
     in_app = [tier == APP for tier in tiers]
+    functions = [frame.function or "" for frame in frames]
+    modules = [frame.module or "" for frame in frames]
+    files = [frame.filename or frame.abs_path or "" for frame in frames]
     chosen = _chosen(seen, tiers)
     if not chosen:
-        return Plan(tuple(seen), in_app, -1, [], -1, -1, [], [], False)
+        return Plan(tuple(seen), functions, modules, files, in_app, -1, [], -1, -1, [], [], False)
     named = _named(seen, chosen)
     labels = [seen[at].label for at in named]
     return Plan(
         seen=tuple(seen),
+        functions=functions,
+        modules=modules,
+        files=files,
         in_app=in_app,
         tier=tiers[chosen[-1]],
         named=named,
@@ -216,7 +237,7 @@ def contribution(plan: Plan, seen: Sequence[Seen], frames: Sequence[Frame], over
     if plan.tier == APP and blamed.platform.reads_source and not blamed.anonymous:
         line = source_line(frames[plan.failing])
         unsteady = blamed.platform.unsteady
-        if line and (unsteady is None or unsteady.search(line) is None):
+        if line and (unsteady is None or _steady(line, unsteady)):
             labels = [*labels, f"line: {line}"]
     return Contribution(labels, plan.tier, weak, plan.blamed)
 
