@@ -188,10 +188,11 @@ def key_before(text: bytes, offset: int) -> bytes | None:
     return text[opening_quote(text, stop) + 1 : stop]
 
 
-def owner_of(text: bytes, offset: int, limit: int = 256) -> bytes | None:
+def owner_of(text: bytes, offset: int, known: dict[int, bytes | None], limit: int = 256) -> bytes | None:
     """Return the key whose value, or whose flat array's element, begins at ``offset``; ``limit`` elements back.
 
     The second element of a pair in a list of pairs, ``["build", "1.2.3"]``, belongs to the first.
+    ``known`` maps offsets to owners found before; with it the work over a whole array grows with its length only.
     """
     for back in range(limit):
         before = back_over_space(text, offset)
@@ -213,6 +214,8 @@ def owner_of(text: bytes, offset: int, limit: int = 256) -> bytes | None:
             offset = stop
             while text[offset - 1] not in b",[:{ \t\r\n":
                 offset -= 1
+        if offset in known:
+            return known[offset]
     return None
 
 

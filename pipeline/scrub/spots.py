@@ -17,10 +17,11 @@ from pipeline.scrub.jsontext import (
 class Spot:
     """One string (the bounds of its content) or one number of the text, and what is known of its place."""
 
-    __slots__ = ("_flat", "_owner", "_text", "examined", "is_string", "start", "stop")
+    __slots__ = ("_flat", "_known", "_owner", "_text", "examined", "is_string", "start", "stop")
 
-    def __init__(self, text: bytes, start: int, stop: int, *, is_string: bool) -> None:
+    def __init__(self, text: bytes, start: int, stop: int, known: dict[int, bytes | None], *, is_string: bool) -> None:
         self._text = text
+        self._known = known
         self.start = start
         self.stop = stop
         self.is_string = is_string
@@ -40,7 +41,8 @@ class Spot:
     def owner(self) -> bytes | None:
         """The raw key whose value this is, directly or as an element of a flat array."""
         if isinstance(self._owner, bool):
-            self._owner = owner_of(self._text, self.start - 1 if self.is_string else self.start)
+            offset = self.start - self.is_string
+            self._owner = self._known[offset] = owner_of(self._text, offset, self._known)
         return self._owner
 
     @property
@@ -62,6 +64,7 @@ class SpotFinder:
         self._text = text
         self._last: Spot | None = None
         self._outside = 0
+        self._known: dict[int, bytes | None] = {}
 
     def at(self, end: int) -> Spot | None:
         """Return the spot that holds the byte before ``end``; ``None`` if it is neither string nor number."""
@@ -73,13 +76,13 @@ class SpotFinder:
         if quote >= 0:
             quote = opening_quote(text, end - 1)
         if quote >= self._outside and self._opens(quote, end):
-            spot = Spot(text, quote + 1, string_stop(text, quote + 1), is_string=True)
+            spot = Spot(text, quote + 1, string_stop(text, quote + 1), self._known, is_string=True)
             self._outside = spot.stop + 1
         else:
             bounds = number_bounds(text, end - 1, self._outside)
             if bounds is None or bounds[1] < end - 1:
                 return None
-            spot = Spot(text, *bounds, is_string=False)
+            spot = Spot(text, *bounds, self._known, is_string=False)
             self._outside = max(self._outside, spot.stop)
         self._last = spot
         return spot
