@@ -56,8 +56,10 @@ CREATE TABLE IF NOT EXISTS errors
 ENGINE = MergeTree
 PARTITION BY toMonday(timestamp)
 ORDER BY (project, fingerprint, timestamp)
--- A part below 128 MB is one file for all columns: two files a column would double what an insert costs.
-SETTINGS non_replicated_deduplication_window = 10000, ttl_only_drop_parts = 1, min_bytes_for_wide_part = 134217728;
+-- A part below 128 MB is one file for all columns: two files a column would double what an insert costs. Merges wait
+-- for more parts of a size than by default (5), because each merge compresses every payload again.
+SETTINGS non_replicated_deduplication_window = 10000, ttl_only_drop_parts = 1, min_bytes_for_wide_part = 134217728,
+    merge_selector_base = 10;
 
 CREATE TABLE IF NOT EXISTS spans
 (
@@ -96,7 +98,8 @@ CREATE TABLE IF NOT EXISTS spans
 ENGINE = MergeTree
 PARTITION BY toMonday(timestamp)
 ORDER BY (project, is_transaction, transaction, op, timestamp)
-SETTINGS non_replicated_deduplication_window = 10000, ttl_only_drop_parts = 1, min_bytes_for_wide_part = 134217728;
+SETTINGS non_replicated_deduplication_window = 10000, ttl_only_drop_parts = 1, min_bytes_for_wide_part = 134217728,
+    merge_selector_base = 10;
 
 CREATE TABLE IF NOT EXISTS alerts
 (
