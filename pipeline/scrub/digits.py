@@ -182,7 +182,7 @@ _BARE_MOBILE = re.compile(
 )
 _DATE = re.compile(rb"[0-9]{2}([\-./ ])[0-9]{2}\1(?:19|20)[0-9]{2}")
 _NAMED_PHONE = re.compile(
-    rb"(?<![a-z])(?:[a-z]*(?<!micro)(?<!iphone)(?:phone|mobile|handy)|cell|tel|fax|telefon|whatsapp|sms|call(?:ed)?"
+    rb"(?<![a-z\[])(?:[a-z]*(?<!micro)(?<!iphone)(?:phone|mobile|handy)|cell|tel|fax|telefon|whatsapp|sms|call(?:ed)?"
     rb"|msisdn|ph)"
     rb"(?:[_\- ]?(?:number|num|nr|no|home|work))?[\"'\]]{0,2}[\x01\x02]{0,6}[\"']?[\s\x01\x02]{0,4}(?:[:=#]|is|at"
     rb"|on|to|\()?[\s\x01\x02:.#]{0,4}[\"']?"

@@ -63,7 +63,7 @@ _NAMES_ONLY = frozenset(("modules", "measurements"))
 _NESTING_LIMIT = 8
 _MOST_PASSES = 8
 _PHONE_KEY = re.compile(
-    rb"(?:phone|mobile|msisdn|whatsapp|telefon|(?:^|[_\-. ])(?:tel|fax|cell)(?:$|[_\-. ]))", re.IGNORECASE
+    rb"(?:(?<!\[)phone|mobile|msisdn|whatsapp|telefon|(?:^|[_\-. ])(?:tel|fax|cell)(?:$|[_\-. ]))", re.IGNORECASE
 )
 _PHONE_VALUE = re.compile(rb"['\"]?\+?[0-9(][0-9 \-.()/\x01\x02+]{5,24}['\"]?")
 
