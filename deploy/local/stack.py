@@ -1,4 +1,4 @@
-"""The whole local stack from one description: broker, ClickHouse, schema, workers, in that order.
+"""The whole local stack from one description: broker, ClickHouse, schema, workers and gateway, in that order.
 
 The same entry serves ``aftershock up``, the demo, the benchmarks and the tests::
 
@@ -23,16 +23,19 @@ from typing import Literal, NoReturn
 from deploy.local.clickhouse import ClickHouse
 from deploy.local.component import Component
 from deploy.local.embedded_broker import EmbeddedBroker
+from deploy.local.gateway import Gateway
 from deploy.local.kafka import ApacheKafka
 from deploy.local.places import data_directory
 from deploy.local.ports import free_port, require_free
 from deploy.local.supervisor import Supervisor
 from deploy.local.worker import Worker, migrate
+from pipeline.config import load_settings
 from pipeline.errors import Misconfigured
 
 KAFKA_PORT = 9092
 CLICKHOUSE_PORT = 8123
 WEB_PORT = 6066
+GATEWAY_PORT = 8000
 ANY_PORT = 0
 
 _NEED_MEGABYTES = 500
@@ -46,6 +49,7 @@ class Plan:
     ``kafka`` (``host:port``) and ``clickhouse`` (URL) name servers that exist already; the stack then starts none of
     that kind, and how to sign in there comes from the configuration and the environment as for every command. A port
     may be :data:`ANY_PORT`. Worker number *n* has its web pages on ``web_port + n - 1``. ``workers`` may be 0.
+    Without a ``gateway_port`` there is no gateway.
     """
 
     data: Path | None = None
@@ -55,6 +59,7 @@ class Plan:
     kafka_port: int = KAFKA_PORT
     clickhouse_port: int = CLICKHOUSE_PORT
     web_port: int = WEB_PORT
+    gateway_port: int | None = None
     workers: int = 1
     config: Path | None = None
 
@@ -86,6 +91,7 @@ def running(plan: Plan, say: Callable[[str], None] = lambda _line: None) -> Iter
     with _sole_use(data), Supervisor(say) as supervisor:
         # Every port is looked at before anything runs, so that a taken one costs no half-started stack.
         clickhouse, broker, web_ports = _clickhouse(plan, data), _broker(plan, data), _web_ports(plan)
+        gateway_port = None if plan.gateway_port is None else _port(plan.gateway_port, "the gateway", "--gateway-port")
         environment = {} if plan.config is None else {"AFTERSHOCK_CONFIG": str(plan.config.absolute())}
         environment |= _hash_key(data)
         environment["AFTERSHOCK_CLICKHOUSE"] = _bring_up(supervisor, "ClickHouse", clickhouse)
@@ -98,6 +104,8 @@ def running(plan: Plan, say: Callable[[str], None] = lambda _line: None) -> Iter
                 for number, port in enumerate(web_ports, start=1)
             )
         )
+        if gateway_port is not None:
+            _bring_up_gateway(supervisor, gateway_port, environment, data)
         yield Stack(
             kafka=environment["AFTERSHOCK_KAFKA"],
             clickhouse=environment["AFTERSHOCK_CLICKHOUSE"],
@@ -157,6 +165,17 @@ def _bring_up(supervisor: Supervisor, name: str, server: Component | str) -> str
         return server
     supervisor.start(server)
     return server.address
+
+
+def _bring_up_gateway(supervisor: Supervisor, port: int, environment: dict[str, str], data: Path) -> None:
+    """Start the gateway and tell the DSN of each project; any number will do as a project where none is configured."""
+    gateway = Gateway(port=port, environment=environment, data=data, log=data / "logs" / "gateway.log")
+    supervisor.start(gateway)
+    projects = load_settings(environ={**os.environ, **environment}).projects
+    for project in projects:
+        supervisor.tell("DSN", gateway.dsn(project.id, project.keys[0]), f"project {project.name}")
+    if not projects:
+        supervisor.tell("DSN", gateway.dsn(), "for any Sentry SDK")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Literal
 
 import click
 
-from deploy.local.stack import CLICKHOUSE_PORT, KAFKA_PORT, WEB_PORT, Plan, running
+from deploy.local.stack import CLICKHOUSE_PORT, GATEWAY_PORT, KAFKA_PORT, WEB_PORT, Plan, running
 
 _PORT = click.IntRange(1, 65_535)
 
@@ -32,6 +32,7 @@ _PORT = click.IntRange(1, 65_535)
 @click.option("--kafka-port", type=_PORT, default=KAFKA_PORT, show_default=True, help="Port of the broker.")
 @click.option("--clickhouse-port", type=_PORT, default=CLICKHOUSE_PORT, show_default=True, help="Port of ClickHouse.")
 @click.option("--web-port", type=_PORT, default=WEB_PORT, show_default=True, help="Web port of the first worker.")
+@click.option("--gateway-port", type=_PORT, default=GATEWAY_PORT, show_default=True, help="Port of the gateway.")
 @click.option("--workers", type=click.IntRange(0, 64), default=1, show_default=True, help="Number of workers.")
 @click.option(
     "--config",
@@ -46,10 +47,11 @@ def command(
     kafka_port: int,
     clickhouse_port: int,
     web_port: int,
+    gateway_port: int,
     workers: int,
     config: Path | None,
 ) -> None:
-    """Run broker, ClickHouse and workers on this machine until Ctrl-C.
+    """Run broker, ClickHouse, workers and the gateway for Sentry's SDKs on this machine until Ctrl-C.
 
     Everything listens on 127.0.0.1 only. ClickHouse's data and, with --broker apache, the topics are kept between
     runs; so are the logs of the latest two. A component that ends by itself ends the whole stack, with the last lines
@@ -57,7 +59,7 @@ def command(
 
     \b
     Examples:
-      aftershock up                       embedded broker, ClickHouse, one worker
+      aftershock up                       embedded broker, ClickHouse, one worker, the gateway
       aftershock up --workers 2           one worker a core
       aftershock up --broker apache       Apache Kafka, whose topics last (Java 17)
       aftershock up --kafka-port 19092    when another program has port 9092
@@ -71,6 +73,7 @@ def command(
         kafka_port=kafka_port,
         clickhouse_port=clickhouse_port,
         web_port=web_port,
+        gateway_port=gateway_port,
         workers=workers,
         config=config,
     )

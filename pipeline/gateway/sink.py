@@ -15,7 +15,7 @@ from hashlib import blake2b
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import InvalidMessageError, KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import InvalidMessageError, KafkaError, MessageSizeTooLargeError, UnknownError
 
 from pipeline import kafka
 from pipeline.config import KafkaSettings
@@ -49,22 +49,15 @@ class Sink:
         Raises:
             Unavailable: Kafka does not answer.
         """
-        producer = AIOKafkaProducer(
-            **kafka.client_options(self._settings),
-            acks="all",
-            enable_idempotence=True,
-            compression_type="lz4",
-            linger_ms=2,
-            max_batch_size=256 * 1024,
-            max_request_size=MAX_MESSAGE_BYTES,
-        )
         try:
-            async with asyncio.timeout(kafka.CONNECT_TIMEOUT_S):
-                await producer.start()
-        except (KafkaError, OSError, TimeoutError) as error:
-            await _give_up(producer)
-            raise Unavailable(f"Kafka at {self._settings.bootstrap} does not answer ({type(error).__name__})") from None
-        self._producer = producer
+            self._producer = await self._connected(idempotent=True)
+        except UnknownError:
+            # The embedded broker of the local stack answers so when it is asked for a producer id.
+            log.warning("this broker knows no idempotent producers: what is sent to it again may be there twice")
+            try:
+                self._producer = await self._connected(idempotent=False)
+            except UnknownError:
+                raise Unavailable(f"Kafka at {self._settings.bootstrap} does not answer (UnknownError)") from None
 
     async def send(self, messages: Sequence[Message], *, patient: bool = False) -> None:
         """Send messages and return when every replica has them all; ``patient`` for many at once.
@@ -116,6 +109,27 @@ class Sink:
                 await producer.stop()
         except (KafkaError, TimeoutError):
             log.warning("Kafka did not acknowledge everything before the end")
+
+    async def _connected(self, *, idempotent: bool) -> Any:
+        producer = AIOKafkaProducer(
+            **kafka.client_options(self._settings),
+            acks="all",
+            enable_idempotence=idempotent,
+            compression_type="lz4",
+            linger_ms=2,
+            max_batch_size=256 * 1024,
+            max_request_size=MAX_MESSAGE_BYTES,
+        )
+        try:
+            async with asyncio.timeout(kafka.CONNECT_TIMEOUT_S):
+                await producer.start()
+        except UnknownError:
+            await _give_up(producer)
+            raise
+        except (KafkaError, OSError, TimeoutError) as error:
+            await _give_up(producer)
+            raise Unavailable(f"Kafka at {self._settings.bootstrap} does not answer ({type(error).__name__})") from None
+        return producer
 
     async def _enqueue(self, message: Message) -> asyncio.Future[Any]:
         sent: asyncio.Future[Any] = await self._producer.send(

@@ -74,7 +74,7 @@ def up(data: Path, *options: str) -> Iterator[Up]:
     # The embedded broker lets the first member of a group wait for half the session timeout.
     config = data / "aftershock.toml"
     config.write_text("[kafka]\nsession_timeout_s = 2.0\n")
-    ports = [f"--{name}-port={free_port()}" for name in ("kafka", "clickhouse", "web")]
+    ports = [f"--{name}-port={free_port()}" for name in ("kafka", "clickhouse", "web", "gateway")]
     process = subprocess.Popen(
         [sys.executable, "-m", "pipeline", "up", f"--data={data}", f"--config={config}", *ports, *options],
         stdout=subprocess.PIPE,
@@ -104,12 +104,12 @@ def up(data: Path, *options: str) -> Iterator[Up]:
 def test_sigterm_ends_everything_and_the_next_run_finds_the_data(tmp_path: Path) -> None:
     """Each component has its line with an address; SIGTERM ends them all; ClickHouse keeps what it had."""
     with up(tmp_path) as first:
-        assert list(first.addresses) == ["ClickHouse", "Broker", "Schema", "Worker 1"]
+        assert list(first.addresses) == ["ClickHouse", "Broker", "Schema", "Worker 1", "Gateway", "DSN"]
         assert urllib.request.urlopen(f"{first.addresses['Worker 1']}/health/ready", timeout=10).status == 200
         first.sql("CREATE TABLE default.kept (n UInt8) ENGINE = MergeTree ORDER BY n")
         first.sql("INSERT INTO default.kept VALUES (7)")
         children = first.children()
-        assert len(children) == 3
+        assert len(children) == 4
 
         code, rest = first.end(signal.SIGTERM)
 

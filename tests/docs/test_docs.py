@@ -51,7 +51,7 @@ class Running:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The stack of the README's `aftershock up`."""
     directory = tmp_path_factory.mktemp("docs")
-    kafka, clickhouse, web = free_port(), free_port(), free_port()
+    kafka, clickhouse, web, gateway = (free_port() for _ in range(4))
     command = [sys.executable, "-m", "pipeline", "up", f"--kafka-port={kafka}", f"--clickhouse-port={clickhouse}"]
     environment = {
         **os.environ,
@@ -62,9 +62,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         "DEMO_SECONDS": "3",
     }
     with (directory / "up.log").open("w") as log:
-        process = subprocess.Popen(
-            [*command, f"--web-port={web}"], cwd=directory, env=environment, stdout=log, stderr=log
-        )
+        options = [f"--web-port={web}", f"--gateway-port={gateway}"]
+        process = subprocess.Popen([*command, *options], cwd=directory, env=environment, stdout=log, stderr=log)
     try:
         deadline = time.monotonic() + UP_SECONDS
         while "Running." not in (said := (directory / "up.log").read_text()):
@@ -79,6 +78,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
                 "127.0.0.1:9092": f"127.0.0.1:{kafka}",
                 "127.0.0.1:8123": f"127.0.0.1:{clickhouse}",
                 "127.0.0.1:6066": f"127.0.0.1:{web}",
+                "127.0.0.1:8000": f"127.0.0.1:{gateway}",
             },
         )
     finally:
