@@ -21,7 +21,7 @@ from pipeline.scrub.edits import Edits
 from pipeline.scrub.jsontext import canonical, following_strings, is_document, leaves
 from pipeline.scrub.keys import KeyNames
 from pipeline.scrub.kinds import BODY, PHONE, PRIVATE_KEY, VARIABLES, Span
-from pipeline.scrub.members import LONGEST_KEY, Leaf, closing_quote, find_member, may_be_beside
+from pipeline.scrub.members import LONGEST_KEY, Leaf, closing_quote, find_member, may_be_beside, says_nothing
 from pipeline.scrub.paths import SafeFields, path_of
 from pipeline.scrub.places import asks_for_section, barred, barred_in_section
 from pipeline.scrub.policy import Policy
@@ -141,7 +141,9 @@ class Pass:
                 run_end, goes_on = end, end == run_end + 1
                 if goes_on:
                     continue
-            elif finder == "beside" and not may_be_beside(self._text, end):
+            elif (finder == "beside" and not may_be_beside(self._text, end)) or (
+                finder == "field" and says_nothing(self._text, end, self._engine.names)
+            ):
                 continue
             if end > self._covered and finder != UNICODE:
                 self._visit(end, finder)
