@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.scrub import Policy, Scrubber
 
-relay = pytest.importorskip("sentry_relay.processing", reason="sentry-relay is not installed (dependency group bench)")
+relay = pytest.importorskip("sentry_relay.processing", reason="sentry-relay is not installed (dependency group dev)")
 
 SCRUBBER = Scrubber(Policy())
 EXAMPLES = sorted(
