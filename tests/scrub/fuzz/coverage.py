@@ -1,6 +1,6 @@
 """A coverage-guided fuzzer, run by hand: ``python tests/scrub/fuzz/coverage.py -max_total_time=60``.
 
-Needs ``atheris`` (dependency group ``bench``). Bytes become texts in an event; what must hold: nothing is raised but
+Needs ``atheris`` (dependency group ``fuzz``). Bytes become texts in an event; what must hold: nothing is raised but
 a refusal of a text that is no JSON, the structure stays, and a second scrubbing changes nothing. Time that grows
 faster than the input shows as a timeout (``-timeout=2``): inputs are at most 64 kB.
 """
