@@ -195,7 +195,7 @@ def find_url_password(flat: bytes, offset: int) -> list[Span]:
 
 
 _REPLACEMENT = re.compile(
-    rb"\[(?:[a-z][a-z0-9_\-]{1,31})(?::[a-p]{8,64})?\]|\[[Ff]iltered\]|\[REDACTED\]|\[redacted\]|\*+"
+    rb"\[(?:[a-z][a-z0-9_\-]{1,31})(?::[a-p]{8,64})?(?:-\d+)?\]|\[[Ff]iltered\]|\[REDACTED\]|\[redacted\]|\*+"
 )
 
 

@@ -15,6 +15,10 @@ from pipeline.scrub.replace import Replacer
 from pipeline.scrub.sections import Sections
 from pipeline.scrub.spots import Spot
 
+_ENDS_BEFORE = frozenset(b" \t\r\n\"'(<>,;=/\\\x01\x02{|")
+_BEGINS_AFTER = frozenset(b" \t\r\n\"'),;&/<>\\\x01\x02}|@?!")
+"""Bytes beside a replacement that belong to no candidate, so that replacing beside them lays nothing bare."""
+
 
 class Edit(NamedTuple):
     """One replacement: bounds in the text, kind, and how it is written."""
@@ -42,6 +46,8 @@ class Edits:
         self._extra: list[tuple[int, Counter[str]]] = []
         self._sections: Sections | None = None
         self._strings: dict[int, int] = {}
+        self._result: list[Edit] | None = None
+        self._exposing: set[int] = set()
 
     def __bool__(self) -> bool:
         return bool(self._edits)
@@ -55,8 +61,9 @@ class Edits:
 
     def add(self, spot: Spot, start: int, stop: int, kind: str) -> bool:
         """Replace a span of a spot's content, given by offsets in the spot; ``False`` if it is allowed to stay."""
-        start, stop = whole_characters(spot.flat, start, stop)
-        if not self._allowed.empty and spot.flat[start:stop] in self._allowed:
+        flat = spot.flat
+        start, stop = whole_characters(flat, start, stop)
+        if not self._allowed.empty and flat[start:stop] in self._allowed:
             return False
         if kind == EMAIL and self._follows_password(spot.start + start):
             return False
@@ -68,7 +75,13 @@ class Edits:
         if kind == IP and self._written(edit, {}) == self._text[edit.start : edit.stop]:
             return False
         self._owners[edit.start] = spot.owner
+        if spot.start in self._strings:  # two in one string may have touched
+            self._exposing.add(spot.start)
         self._strings[spot.start] = spot.stop
+        if (start and flat[start - 1] not in _ENDS_BEFORE and kind != PASSWORD) or (
+            stop < len(flat) and flat[stop] not in _BEGINS_AFTER
+        ):
+            self._exposing.add(spot.start)
         self._edits.append(edit)
         return True
 
@@ -112,6 +125,8 @@ class Edits:
         ends = list(accumulate(length for _, length in marks))
         found = []
         for start, stop in self._strings.items():
+            if start not in self._exposing:
+                continue
             before, within = bisect_right(stops, start), bisect_right(stops, stop)
             low = start if before == 0 else ends[before - 1] + start - stops[before - 1]
             high = stop if within == 0 else ends[within - 1] + stop - stops[within - 1]
@@ -127,11 +142,13 @@ class Edits:
         if edit.key_of >= 0 and edit.key_of not in keys:
             keys[edit.key_of] = len(keys) + 1
             if len(keys) > 1:  # two keys of one object must not become the same key
-                return new + b" #%d" % len(keys)
+                return b"%b-%d]" % (new[:-1], len(keys)) if new.endswith(b"]") else b"%b-%d" % (new, len(keys))
         return new
 
     def _merged(self) -> list[Edit]:
         """Return the edits in order, those that overlap made one; the longer one gives its kind."""
+        if self._result is not None:
+            return self._result
         merged: list[Edit] = []
         for edit in sorted(self._edits, key=lambda edit: (edit.start, -edit.stop)):
             last = merged[-1] if merged else None
@@ -140,12 +157,18 @@ class Edits:
             elif edit.stop > last.stop:
                 longer = edit if edit.stop - edit.start > last.stop - last.start else last
                 merged[-1] = last._replace(stop=edit.stop, kind=longer.kind)
+        self._result = merged
         return merged
+
+    def _documents(self) -> list[tuple[int, Counter[str]]]:
+        """Return the findings in documents inside strings, but for strings that are blanked as a whole."""
+        starts = {edit.start for edit in self._merged() if edit.verbatim is not None}
+        return [(start, inner) for start, inner in self._extra if start in starts]
 
     def kinds(self) -> Counter[str]:
         """Return how many findings of each kind there are, nested documents included."""
         counted = Counter(edit.kind for edit in self._merged() if edit.verbatim is None)
-        for _, inner in self._extra:
+        for _, inner in self._documents():
             counted.update(inner)
         return counted
 
@@ -156,7 +179,7 @@ class Edits:
             if edit.verbatim is None:
                 place = (edit.kind, self.sections.field_at(edit.start, self._owners.get(edit.start)))
                 counted[place] = counted.get(place, 0) + 1
-        for start, inner in self._extra:
+        for start, inner in self._documents():
             field = self.sections.field_at(start, self._owners.get(start))
             for kind, count in inner.items():
                 counted[kind, field] = counted.get((kind, field), 0) + count

@@ -203,12 +203,10 @@ class Pass:
         """Blank every leaf of frame variables or of a request's body, by a policy that keeps neither."""
         if self._text[at] in b"tfn" or (kind == BODY and self._edits.sections.section_at(at) != "request"):
             return
-        found, stop = leaves(self._text, at)
+        found, _ = leaves(self._text, at)
         for low, high, is_string in found:
             if high > low and not is_replacement(self._text[low:high]):
                 self._edits.add_leaf(Leaf(low, high, kind, is_string))
-        self._covered = max(self._covered, stop)
-        self._spots.passed(stop)
 
     def _member(self, quote: int, end: int) -> None:
         self._spots.passed(end)
@@ -221,8 +219,8 @@ class Pass:
         for leaf in blanked.leaves:
             if leaf.kind in kinds and not self._is_safe(leaf.start - leaf.is_string):
                 self._edits.add_leaf(leaf)
-        if blanked.leaves[0].kind in kinds:
-            self._covered = max(self._covered, blanked.stop)
+        if blanked.leaves[0].kind in kinds and self._text[blanked.stop - 1] not in b"}]":
+            self._covered = max(self._covered, blanked.stop)  # of an object or array, the keys want a look as well
             self._spots.passed(blanked.stop)
 
     def _add(self, spot: Spot, spans: list[Span]) -> None:

@@ -207,6 +207,11 @@ _QUESTIONS = frozenset(
     ("is", "has", "needs", "requires", "should", "can", "use", "uses", "allow", "allows", "num", "show", "hide")
 )
 
+_REPLACED = re.compile(
+    rb"^\[[a-z]+(?::[a-p]+)?(?:-\d+)?\]|\[(?:email|creditcard|ssn|phone|ip|iban|mac|imei|user|uuid)(?:-\d+)?\]"
+)
+"""What a scrubber left of a key that was personal data itself."""
+
 _CACHE_LIMIT = 8192
 
 
@@ -239,6 +244,8 @@ def _squash(key: str) -> str:
 
 
 def _classify(key: bytes) -> str | None:
+    if b"=" in key or (b"[" in key and _REPLACED.search(key)):  # text used as a key, or what is left of one
+        return None
     words = [word.lower().decode() for word in _WORDS.findall(key[-128:])]
     while len(words) > 1 and (
         words[-1].isdigit() or words[-1] in ("value", "string", "text", "raw", "confirm", "confirmation", "hash")

@@ -27,6 +27,10 @@ _VALUE_BEFORE = re.compile(
     re.DOTALL,
 )
 _WORKING_DIRECTORY = re.compile(rb"['\"]?(?:/|[A-Za-z]:\\)[\w.\-/\\ ]*['\"]?")
+_PAIR_KEY = re.compile(
+    rb"[\w.\- ]++(?:\[(?!(?:email|creditcard|ssn|phone|ip|iban|mac|imei|user|uuid)(?:-\d+)?\])[\w\-]*\])*"
+)
+"""The first element of a pair that can be a key; text such as ``secret=…``, or with ``[email]`` in it, is none."""
 _OPTION = re.compile(rb"--?[A-Za-z][\w\-]*")
 _VALUE_BEFORE_WINDOW = 4096
 LONGEST_KEY = 64
@@ -101,7 +105,7 @@ def find_member(text: bytes, quote: int, end: int, names: KeyNames) -> Blanked |
         return _beside(text, start, quote, end, names) if separator == 0x2C else None
     if before == 0x3A and key_before(text, start - 1) in _NAME_KEYS:
         key = text[start:quote]
-        kind = names.kind_of(key)
+        kind = names.kind_of(key) if _PAIR_KEY.fullmatch(key) else None
         return _named_value(text, quote + 1, start - 1, key, kind) if kind else None
     return None
 
@@ -109,7 +113,7 @@ def find_member(text: bytes, quote: int, end: int, names: KeyNames) -> Blanked |
 def _beside(text: bytes, start: int, quote: int, end: int, names: KeyNames) -> Blanked | None:
     key = text[start:quote]
     option = key.startswith(b"-")
-    if (option and not _OPTION.fullmatch(key)) or key.startswith(b"["):  # "[token]" is a replacement
+    if (option and not _OPTION.fullmatch(key)) or not _PAIR_KEY.fullmatch(key):
         return None
     kind = names.kind_of(key)
     return _next_element(text, end, key, kind, pair=not option) if kind else None

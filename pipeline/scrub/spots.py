@@ -42,6 +42,12 @@ class Spot:
         """The raw key whose value this is, directly or as an element of a flat array."""
         if isinstance(self._owner, bool):
             offset = self.start - self.is_string
+            text = self._text
+            if text[offset - 2 : offset] == b'":':  # the usual member
+                quote = text.rfind(b'"', 0, offset - 2)
+                if text[quote - 1] != 0x5C and text[offset - 3] != 0x5C:
+                    self._owner = self._known[offset] = text[quote + 1 : offset - 2]
+                    return self._owner
             self._owner = self._known[offset] = owner_of(self._text, offset, self._known)
         return self._owner
 
@@ -73,6 +79,13 @@ class SpotFinder:
             return last
         text = self._text
         quote = text.rfind(b'"', self._outside, end - 1)
+        if quote > 0 and text[quote - 1] != 0x5C and text[quote + 1] not in b":,]} \t\r\n":  # the usual string
+            stop = text.find(b'"', end - 1)
+            if text[stop - 1] == 0x5C:
+                stop = string_stop(text, quote + 1)
+            spot = self._last = Spot(text, quote + 1, stop, self._known, is_string=True)
+            self._outside = stop + 1
+            return spot
         if quote >= 0:
             quote = opening_quote(text, end - 1)
         if quote >= self._outside and self._opens(quote, end):

@@ -20,6 +20,7 @@ SECRETS = (
 KEYS = (
     st.sampled_from(("message", "password", "token", "extra", "vars", "name", "value", "a", "headers", "cookies"))
     | st.sampled_from(("user", "id", "data", "context_line", "modules", "release"))
+    | st.sampled_from(SECRETS)
     | st.text(max_size=6)
 )
 JOINTS = (
