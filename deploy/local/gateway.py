@@ -21,17 +21,21 @@ class Gateway(Component):
     """One gateway on ``port`` of the loopback.
 
     ``environment`` says where Kafka is (see :mod:`pipeline.config`); it runs in this process's directory, so that it
-    finds the same ``aftershock.toml``. What waits for Kafka waits in ``data``.
+    finds the same ``aftershock.toml``. What waits for Kafka waits in ``data``. With
+    ``share_port`` several run on one port.
     """
 
     name = "Gateway"
     version = __version__
 
-    def __init__(self, *, port: int, environment: Mapping[str, str], data: Path, log: Path) -> None:
+    def __init__(
+        self, *, port: int, environment: Mapping[str, str], data: Path, log: Path, share_port: bool = False
+    ) -> None:
         self.port = port
         self.address = f"http://{LOOPBACK}:{port}"
         self._environment = {**environment, "AFTERSHOCK_DATA": str(data)}
         self._log = log
+        self._options = ["--share-port"] if share_port else []
 
     def dsn(self, project: str | int = 1, key: str = LOCAL_KEY) -> str:
         """Return the DSN of a project."""
@@ -40,7 +44,7 @@ class Gateway(Component):
     def prepare(self) -> Process:
         """Return the process; everything else is in place."""
         return Process(
-            [sys.executable, "-m", "pipeline", "gateway", f"--host={LOOPBACK}", f"--port={self.port}"],
+            [sys.executable, "-m", "pipeline", "gateway", f"--host={LOOPBACK}", f"--port={self.port}", *self._options],
             log=self._log,
             directory=Path.cwd(),
             environment={**self._environment, "PYTHONUNBUFFERED": "1"},

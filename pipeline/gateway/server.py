@@ -181,6 +181,9 @@ class Server:
         most = self._settings.max_envelope_bytes
         if (request.content_length or 0) > most:
             raise too_large(f"the body has more than {most} bytes")
+        if request.headers.get("expect", "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0
         chunks: list[bytes] = []
         size = 0
         try:

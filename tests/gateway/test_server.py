@@ -138,6 +138,15 @@ def test_what_is_not_http_is_refused_without_being_quoted(gateway: Gateway) -> N
         assert b"script" not in received
 
 
+def test_a_client_that_asks_first_is_told_to_go_on(gateway: Gateway) -> None:
+    head = f"POST /api/1/envelope/?sentry_key={LOCAL_KEY} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n".encode()
+    with socket.create_connection((LOOPBACK, gateway.port), timeout=10) as connection:
+        connection.sendall(head + b"Expect: 100-continue\r\n\r\n")
+        assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"{}")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.fixture
 def impatient(installation: Installation, tmp_path: Path) -> Iterator[Gateway]:
     """A gateway that waits for nobody and takes few."""
