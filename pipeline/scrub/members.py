@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from pipeline.scrub.jsontext import back_over_space, key_before, leaves, opening_quote, skip_space
 from pipeline.scrub.keys import KeyNames
-from pipeline.scrub.textfields import is_blank
+from pipeline.scrub.textfields import is_masked
 
 _NAME_KEYS = frozenset(b"name key header field param parameter k variable attribute label id n".split())
 _VALUE_AFTER = re.compile(
@@ -149,7 +149,7 @@ def _value(text: bytes, at: int, key: bytes, kind: str) -> Blanked:
     plural = key.lower().endswith(b"tokens")
     blanked = []
     for low, high, is_string in found:
-        if is_string and (is_blank(text[low:high]) or _is_working_directory(key, text[low:high])):
+        if is_string and (is_masked(text[low:high]) or _is_working_directory(key, text[low:high])):
             continue
         if not is_string and plural:
             continue

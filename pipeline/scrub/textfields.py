@@ -32,10 +32,15 @@ _SCHEME = re.compile(
     rb"(?:bearer|basic|digest|token|negotiate|apikey|aws4-hmac-sha256)(?:\x02\x02)?[\s+]{1,3}", re.IGNORECASE
 )
 _PLACEHOLDER = re.compile(
-    rb"(?:none|null|nil|undefined|true|false|yes|no|empty|missing|unset|nan|\*+|x+|\.\.\.|\?|%s|%\(\w+\)s|\$\d+"
-    rb"|:\w+|\{\w*\}|\{\{.*\}\}|\$\{?\w+\}?|<\w+>)",
+    rb"(?:none|null|nil|undefined|true|false|yes|no|empty|missing|unset|nan|\*+|x{3,}|\.\.\.|\?|%s|%\(\w+\)s|\$\d+"
+    rb"|:[a-z_]+|\{\w*\}|\{\{.*\}\}|\$(?:\{\w+\}|[a-z_]{3,})|<\w+>)",
     re.IGNORECASE | re.DOTALL,
 )
+_MASKED = re.compile(
+    rb"(?:none|null|nil|undefined|\*+|x{3,}|\.\.\.|%s|%\(\w+\)s|\{\w*\}|\{\{.*\}\}|\$\{\w+\})",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What stands for no value where a value is certain: the value of a JSON member. Prose has more such words."""
 _PROSE = frozenset(
     b"""
     required is was are must should cannot can't could not invalid missing incorrect wrong too does doesn't
@@ -206,4 +211,11 @@ _SECRET_LOOKING = re.compile(rb"[A-Za-z].*[0-9]|[0-9].*[A-Za-z]|[a-z][A-Z]|\w[!@
 def is_blank(value: bytes) -> bool:
     """Whether a sensitive key's value says nothing: empty, a placeholder, or replaced already."""
     plain = value.strip(b" \x01\x02\\\"'")
-    return not plain or _PLACEHOLDER.fullmatch(plain) is not None or is_replacement(plain)
+    bare = plain.rstrip(b")]")
+    return not plain or any(_PLACEHOLDER.fullmatch(text) for text in (plain, bare)) or is_replacement(plain)
+
+
+def is_masked(value: bytes) -> bool:
+    """Whether the value of a sensitive member is none: empty, masked, a template's hole, or replaced already."""
+    plain = value.strip(b" \x01\x02\\\"'")
+    return not plain or _MASKED.fullmatch(plain) is not None or is_replacement(plain)

@@ -32,6 +32,12 @@ _GRAPHQL = {
 }
 
 PLACES: list[Place] = [
+    (
+        "short and odd passwords",
+        {"extra": {"a": {"password": "zq"}, "b": {"client_secret": "$ecret1"}, "c": [["pwd", ":qjk"]], "d": "kept"}},
+        ("zq", "$ecret1", ":qjk"),
+        ("kept",),
+    ),
     ("message", {"message": "hello jane@example.com bye"}, ("jane@example.com",), ("hello", "bye")),
     (
         "message object",

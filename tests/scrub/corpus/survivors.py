@@ -12,6 +12,7 @@ def _frame(**fields: Any) -> dict[str, Any]:
 
 
 TEXTS: list[Survivor] = [
+    ("whether a password was used", "Access denied for user 'app' (using password: YES)"),
     ("order number of 16 digits that fails Luhn", "order 4111111111111112 not found"),
     ("order number of another range that passes Luhn", "order 7992739871300000008 not found"),
     ("amazon order number", "order 112-1234567-1234567 not found"),
