@@ -5,7 +5,8 @@ its default configuration and with its rules applied to every string; the scan's
 in RE2, finding only. Every contender gets the event as JSON text and gives JSON text back, so none pays for decoding
 in Python. Also: clean events against events that hold something, and time against size up to 1 MB.
 
-Needs the dependency groups ``dev`` (``sentry-relay``) and ``bench`` (``google-re2``); a peer that is missing is left out and named.
+Needs the dependency groups ``dev`` (``sentry-relay``) and ``bench`` (``google-re2``); a peer that is
+missing is left out and named.
 """
 
 from __future__ import annotations

@@ -68,6 +68,13 @@ class Whole(Schema):  # type: ignore[misc]
         return message.value
 
 
+class App(faust.App):  # type: ignore[misc]
+    """A Faust app that keeps nothing on disk."""
+
+    def _create_directories(self) -> None:
+        """Make none: windows are kept in a topic, and no table has files."""
+
+
 class Worker:
     """One worker process: a Faust app and everything its agents call.
 
@@ -338,7 +345,7 @@ class Worker:
 def make_app(settings: Settings) -> faust.App:
     """Return the Faust app with everything that is set about Kafka."""
     found, worker = settings.kafka, settings.worker
-    return faust.App(
+    return App(
         found.topic_prefix + CONSUMER_GROUP,
         broker=[f"aftershock://{address.strip()}" for address in found.bootstrap.split(",")],
         broker_credentials=credentials(found),
