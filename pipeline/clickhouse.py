@@ -63,6 +63,8 @@ INSERT_SETTINGS: Mapping[str, Any] = {
     "insert_deduplicate": 1,
     "deduplicate_blocks_in_dependent_materialized_views": 1,
     "input_format_skip_unknown_fields": 0,
+    # A text column takes a JSON object byte by byte as it was sent.
+    "input_format_json_read_objects_as_strings": 1,
 }
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -136,7 +136,7 @@ def test_an_event_is_scrubbed_before_anything_of_it_is_stored_or_counted() -> No
     event = {"message": "call jane@example.org", "user": {"email": "jane@example.org", "id": "u1"}}
     outcome = processor(hash_key=b"key").process(batch_of(message(event)))
     row = error(outcome)
-    assert "jane@example.org" not in json.dumps([row, str(outcome.counts)])
+    assert b"jane@example.org" not in msgspec.json.encode([row, str(outcome.counts)])
     assert sum(row["scrubbed"].values()) >= 2
     assert row["user_hash"] != 0
 

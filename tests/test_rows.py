@@ -186,6 +186,13 @@ def test_clickhouse_takes_every_example(stored: ClickHouse) -> None:
     ) == [{"wrong": 0}]
 
 
+def test_a_payload_is_stored_byte_by_byte(stored: ClickHouse) -> None:
+    """Blanks, escapes, braces within texts, and numbers as they were spelled."""
+    raw = '{"logger": "bytes",\n\t"extra" : {"a": "}\\\\", "b": "\\"{[\\u00e9é", "c": [1.0e2, -0]}, "message":"m" }'
+    store(stored, outcome_now(raw.encode()))
+    assert stored.rows("SELECT payload FROM errors WHERE logger = 'bytes'") == [{"payload": raw}]
+
+
 def test_numbers_and_times_arrive_as_they_are(stored: ClickHouse) -> None:
     frames = [{"function": "f", "lineno": LARGEST_LINE}]
     outcome = outcome_now(
