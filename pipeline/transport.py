@@ -87,15 +87,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return self._done.get(tp)
 
 
-class Producer(driver.Producer):  # type: ignore[misc]
-    """Faust's Kafka producer."""
-
-
 class Transport(driver.Transport):  # type: ignore[misc]
     """Kafka through aiokafka, with fetches delivered whole."""
 
     Consumer = Consumer
-    Producer = Producer
 
 
 def topic_partitions(partitions: Iterable[TP], topic: str) -> list[int]:
