@@ -26,13 +26,13 @@ from pipeline.config import Settings
 from pipeline.errors import Unavailable
 from pipeline.intake import Intake
 from pipeline.metrics import Metrics
-from schemas.topics import ALERTS, COUNTS, ERRORS, SPANS
+from schemas.topics import CONSUMED as CONSUMED_TOPICS
 
 log = logging.getLogger(__name__)
 
 LOOK_S = 5.0
 LONGEST_LOOK_S = 30.0
-CONSUMED = (ERRORS.name, SPANS.name, COUNTS.name, ALERTS.name)
+CONSUMED = tuple(topic.name for topic in CONSUMED_TOPICS)
 
 
 class Progress(Struct):

@@ -95,4 +95,60 @@ WINDOWS = Topic(
 )
 """The changelog of the windowed counts: partition for partition the state that follows from ``counts``."""
 
-TOPICS = (ERRORS, SPANS, COUNTS, WINDOWS, ALERTS, DEAD_LETTERS)
+SESSIONS = Topic(
+    name="sessions",
+    key="session id; none for aggregates",
+    value="an update of one session, or aggregates of many: schemas/session.py, schemas/json/session.schema.json",
+    partitions=4,
+    retention_ms=3 * DAY_MS,
+    max_message_bytes=MAX_MESSAGE_BYTES,
+)
+LOGS = Topic(
+    name="logs",
+    key="trace id",
+    value="a log: schemas/log.py, schemas/json/log.schema.json",
+    partitions=4,
+    retention_ms=3 * DAY_MS,
+    max_message_bytes=MAX_MESSAGE_BYTES,
+)
+CHECK_INS = Topic(
+    name="check-ins",
+    key="monitor",
+    value="a check-in of a monitored job: schemas/check_in.py, schemas/json/check-in.schema.json",
+    partitions=1,
+    retention_ms=3 * DAY_MS,
+    max_message_bytes=MAX_MESSAGE_BYTES,
+)
+FEEDBACK = Topic(
+    name="feedback",
+    key="event id",
+    value="what a user wrote: schemas/feedback.py, schemas/json/feedback.schema.json",
+    partitions=1,
+    retention_ms=3 * DAY_MS,
+    max_message_bytes=MAX_MESSAGE_BYTES,
+)
+OUTCOMES = Topic(
+    name="outcomes",
+    key="none",
+    value="how many items were not taken, and why: schemas/outcome.py, schemas/json/outcomes.schema.json",
+    partitions=1,
+    retention_ms=3 * DAY_MS,
+)
+RELEASES = Topic(
+    name="releases",
+    key="what the change is about: schemas/release.py",
+    value="a release that was made, finalized or deployed, or its commits: schemas/release.py, "
+    "schemas/json/release-change.schema.json",
+    partitions=1,
+    retention_ms=-1,
+    cleanup_policy="compact",
+    max_message_bytes=4 * 1024 * 1024,
+)
+
+TAKEN = (ERRORS, SPANS, SESSIONS, LOGS, CHECK_INS, FEEDBACK, OUTCOMES, RELEASES)
+"""The topics that the gateway writes to."""
+
+CONSUMED = (*TAKEN, COUNTS, ALERTS)
+"""The topics that workers read."""
+
+TOPICS = (*TAKEN, COUNTS, WINDOWS, ALERTS, DEAD_LETTERS)

@@ -23,7 +23,8 @@ from pipeline.config import Settings, load_settings
 from pipeline.errors import AftershockError
 from pipeline.migrate import check, pending
 from schemas.clickhouse import migrations
-from schemas.topics import ALERTS, CONSUMER_GROUP, COUNTS, ERRORS, SPANS, TOPICS, Topic
+from schemas.topics import CONSUMED as CONSUMED_TOPICS
+from schemas.topics import CONSUMER_GROUP, COUNTS, TOPICS, Topic
 
 Verdict = Literal["ok", "warning", "problem"]
 
@@ -40,7 +41,7 @@ PACKAGES = {
     "xxhash": (3, 5),
 }
 """The oldest versions that pyproject.toml allows."""
-CONSUMED = (ERRORS.name, SPANS.name, COUNTS.name, ALERTS.name)
+CONSUMED = tuple(topic.name for topic in CONSUMED_TOPICS)
 MUCH_LAG = 100_000
 QUIET_MINUTES = 5
 LITTLE_DISK = 0.1

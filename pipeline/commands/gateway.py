@@ -61,6 +61,8 @@ async def _run(settings: Settings, projects: Projects, *, share_port: bool) -> N
     from pipeline.gateway.delivery import Delivery
     from pipeline.gateway.endpoint import Endpoint
     from pipeline.gateway.metrics import Metrics
+    from pipeline.gateway.outcomes import Outcomes
+    from pipeline.gateway.outcomes_sender import OutcomesSender
     from pipeline.gateway.server import Server
     from pipeline.gateway.sink import Sink
     from pipeline.gateway.spool import Spool
@@ -68,17 +70,22 @@ async def _run(settings: Settings, projects: Projects, *, share_port: bool) -> N
     gateway = settings.gateway
     spool = Spool(Path(gateway.spool or data_directory() / "gateway-spool"), gateway.max_spool_bytes)
     delivery = Delivery(Sink(settings.kafka, gateway.acknowledge_timeout_s), spool)
-    server = Server(gateway, Endpoint(projects, gateway.max_envelope_bytes), delivery, Metrics())
+    outcomes = Outcomes()
+    sender = OutcomesSender(outcomes, delivery)
+    endpoint = Endpoint(projects, gateway.max_envelope_bytes, outcomes)
+    server = Server(gateway, endpoint, delivery, Metrics(), outcomes)
     ended = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, ended.set)
     delivery.start()
+    sender.start()
     try:
         await server.start(share_port=share_port)
         log.info("listening on %s:%d", *server.address)
         await ended.wait()
     finally:
         await server.stop()
+        await sender.stop()
         await delivery.stop()
 
 

@@ -19,8 +19,8 @@ SMALLEST_S = 55.0
 
 Fields = dict[str, Raw]
 
-_TIMES = ("timestamp", "start_timestamp", "end_timestamp")
-_INSIDE = ("breadcrumbs", "spans")
+_TIMES = ("timestamp", "start_timestamp", "end_timestamp", "started")
+_INSIDE = ("breadcrumbs", "spans", "aggregates")
 _VALUE = msgspec.json.Decoder(Any)
 _FIELDS = msgspec.json.Decoder(Fields)
 _LIST = msgspec.json.Decoder(list[Fields])
@@ -35,7 +35,7 @@ def drift_s(sent_at: Any, received_s: float) -> float:
 
 
 def shift(fields: Fields, by_s: float) -> None:
-    """Add seconds to every time of an event, a transaction or a span, in its breadcrumbs and spans too."""
+    """Add seconds to every time of an event, a span, a log or a session, in its breadcrumbs, spans, aggregates too."""
     _shift_times(fields, by_s)
     for name in _INSIDE:
         value = fields.get(name)

@@ -9,6 +9,7 @@ from pipeline.gateway import auth, encodings, envelope, items, store
 from pipeline.gateway.drift import drift_s
 from pipeline.gateway.envelope import Envelope, Item
 from pipeline.gateway.items import Message
+from pipeline.gateway.outcomes import Outcomes
 from pipeline.gateway.projects import Projects
 from pipeline.gateway.rates import Limit, Rates, header_of
 from pipeline.gateway.rejection import Rejected
@@ -31,6 +32,7 @@ class Taken(NamedTuple):
 
     ``event_id`` is answered, ``None`` without an event. ``messages`` have to be acknowledged by Kafka before the
     answer is given; ``delivered`` counts once they are, ``dropped`` at once. ``limits`` are told to the SDK.
+    ``project`` and ``key`` are whose they are.
     """
 
     event_id: str | None
@@ -38,6 +40,8 @@ class Taken(NamedTuple):
     delivered: list[Outcome]
     dropped: list[Outcome]
     limits: list[Limit]
+    project: str = ""
+    key: str = ""
 
 
 class Endpoint:
@@ -46,11 +50,13 @@ class Endpoint:
     Args:
         projects: who may send.
         largest: the most bytes of a decoded body.
+        outcomes: where items are counted that were not taken.
     """
 
-    def __init__(self, projects: Projects, largest: int) -> None:
+    def __init__(self, projects: Projects, largest: int, outcomes: Outcomes) -> None:
         self._projects = projects
         self._largest = largest
+        self._outcomes = outcomes
         self._rates = Rates()
 
     def take(self, incoming: Incoming, now_s: float) -> Taken:
@@ -61,8 +67,27 @@ class Endpoint:
             now_s: when it came, in seconds since 1970.
 
         Raises:
-            Rejected: nothing of it is taken.
+            Rejected: nothing of it is taken. What is lost is counted.
         """
+        try:
+            parsed, project, key = self._read(incoming)
+        except Rejected as rejected:
+            # Whose it was, and of what kind, is not known for certain: one for the whole request.
+            self._outcomes.add("", "", "default", f"invalid:{rejected.outcome}")
+            raise
+        try:
+            items.check(parsed.items)
+        except Rejected as rejected:
+            for item in parsed.items:
+                self._outcomes.add(project.name, key, items.category(item), f"invalid:{rejected.outcome}")
+            raise
+        taken = self._sort(parsed, project, key, now_s)
+        for one in taken.dropped:
+            self._outcomes.add(project.name, key, one.category, one.reason, one.quantity)
+        return taken
+
+    def _read(self, incoming: Incoming) -> tuple[Envelope, ProjectSettings, str]:
+        """Return the envelope of a request, the project that it belongs to, and its key."""
         http = auth.from_http(incoming.headers, incoming.query)
         origin = incoming.headers.get("origin")
         if http is not None and not self._projects.open:
@@ -71,13 +96,11 @@ class Endpoint:
         body = encodings.decode(incoming.body, incoming.headers.get("content-encoding"), self._largest)
         parsed = store.parse(body, self._largest) if incoming.form == "store" else envelope.parse(body)
         credentials = auth.agreed(http, parsed.header.dsn, incoming.project)
-        project = self._projects.admit(credentials, origin)
-        items.check(parsed.items)
-        return self._sort(parsed, project, credentials.key, now_s)
+        return parsed, self._projects.admit(credentials, origin), credentials.key
 
     def _sort(self, parsed: Envelope, project: ProjectSettings, key: str, now_s: float) -> Taken:
         identity = _identity(parsed)
-        taken = Taken(identity, [], [], [], [])
+        taken = Taken(identity, [], [], [], [], project.name, key)
         drift = drift_s(parsed.header.sent_at, now_s)
         for item in parsed.items:
             if item.type == "client_report":

@@ -1,13 +1,19 @@
 """Items: which topic an item goes to, under which key, and what kind of data it counts as. Pure.
 
-=================  ==========  ===================================
-item               topic       key
-=================  ==========  ===================================
-event              ``errors``  event id
-transaction        ``spans``   trace id
-span (one, many)   ``spans``   trace id, one message each
-everything else    none yet    counted as ``no_topic`` and dropped
-=================  ==========  ===================================
+===================  =============  ===================================
+item                 topic          key
+===================  =============  ===================================
+event                ``errors``     event id
+transaction          ``spans``      trace id
+span (one, many)     ``spans``      trace id, one message each
+log (one, many)      ``logs``       trace id, one message each
+session              ``sessions``   session id
+sessions             ``sessions``   none
+check_in             ``check-ins``  monitor
+feedback             ``feedback``   event id
+user_report          ``feedback``   event id
+everything else      none           counted as ``no_topic`` and dropped
+===================  =============  ===================================
 
 Payloads become messages as they came, byte for byte; the worker decodes, mends or refuses them. Only two things are
 changed, where they have to be: the event id, when the envelope names another, and times, when the client's clock is
@@ -18,7 +24,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -28,7 +34,7 @@ from pipeline.gateway.drift import Fields, shift
 from pipeline.gateway.envelope import Item, event_id_of
 from pipeline.gateway.rejection import Rejected, bad, too_large
 from pipeline.route import route
-from schemas.topics import ERRORS, SPANS
+from schemas.topics import CHECK_INS, ERRORS, FEEDBACK, LOGS, SESSIONS, SPANS
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -71,6 +77,12 @@ LARGEST = {
 """The most bytes of a payload, where the protocol limits it by itself."""
 
 
+MOST_SESSIONS = 100
+"""The most sessions of an envelope, and the most buckets of a ``sessions`` item."""
+
+LONGEST_KEY = 200
+
+
 class Message(NamedTuple):
     """A message for Kafka. ``topic`` has no prefix; ``project`` becomes its header."""
 
@@ -85,12 +97,17 @@ class _Head(Struct):
     type: Raw = Raw(b"null")
 
 
-class _Spans(Struct):
+class _Container(Struct):
     items: list[Raw]
 
 
+class _Aggregates(Struct):
+    aggregates: list[Raw] = []
+
+
 _HEAD = msgspec.json.Decoder(_Head)
-_SPANS = msgspec.json.Decoder(_Spans)
+_CONTAINER = msgspec.json.Decoder(_Container)
+_AGGREGATES = msgspec.json.Decoder(_Aggregates)
 _FIELDS = msgspec.json.Decoder(Fields)
 _TEXT = msgspec.json.Decoder(str)
 
@@ -104,13 +121,24 @@ def check(items: Sequence[Item]) -> None:
     """Check what holds for an envelope as a whole.
 
     Raises:
-        Rejected: an item is over its limit, or there is more than one event or transaction.
+        Rejected: an item is over its limit, or there are too many of a kind.
     """
     for item in items:
         if len(item.payload) > LARGEST.get(item.type, len(item.payload)):
             raise too_large(f"the {item.type} has more than {LARGEST[item.type]} bytes")
+        if item.type == "sessions" and _buckets(item.payload) > MOST_SESSIONS:
+            raise too_large(f"the sessions item has more than {MOST_SESSIONS} buckets")
+    if sum(item.type == "session" for item in items) > MOST_SESSIONS:
+        raise too_large(f"the envelope has more than {MOST_SESSIONS} sessions")
     if sum(item.type in EVENTS for item in items) > 1:
         raise bad("the envelope has more than one event or transaction")
+
+
+def _buckets(payload: bytes) -> int:
+    try:
+        return len(_AGGREGATES.decode(payload).aggregates)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return 0
 
 
 def event_id(item: Item) -> str:
@@ -130,31 +158,72 @@ def messages_of(item: Item, identity: str, project: str, drift_s: float) -> list
         project: the project's name.
         drift_s: seconds to add to the client's times.
     """
-    if item.type == "event":
-        return [_event(item.payload, identity, project, drift_s)]
-    if item.type == "transaction":
-        payload = _amended(item.payload, identity, drift_s)
-        return [Message(SPANS.name, _key(payload), payload, project)]
-    if item.type == "span":
-        payloads = [_shifted(payload, drift_s) for payload in _spans(item.payload)]
-        return [Message(SPANS.name, _key(payload), payload, project) for payload in payloads]
-    return []
+    make = _MAKERS.get(item.type)
+    return [] if make is None else make(item.payload, identity, project, drift_s)
 
 
 def has_topic(item: Item) -> bool:
     """Return whether :func:`messages_of` makes messages of such an item."""
-    return item.type in ("event", "transaction", "span")
+    return item.type in _MAKERS
 
 
-def _event(payload: bytes, identity: str, project: str, drift_s: float) -> Message:
+def _event(payload: bytes, identity: str, project: str, drift_s: float) -> list[Message]:
     payload = _amended(payload, identity, drift_s)
-    return Message(ERRORS.name, identity.encode(), payload, project)
+    return [Message(ERRORS.name, identity.encode(), payload, project)]
 
 
-def _spans(payload: bytes) -> list[bytes]:
-    """Return the spans of a container; a payload that is none is one span, or whatever the worker says it is."""
+def _transaction(payload: bytes, identity: str, project: str, drift_s: float) -> list[Message]:
+    payload = _amended(payload, identity, drift_s)
+    return [Message(SPANS.name, _key(payload), payload, project)]
+
+
+def _spans(payload: bytes, _identity: str, project: str, drift_s: float) -> list[Message]:
+    payloads = [_shifted(one, drift_s) for one in _contained(payload)]
+    return [Message(SPANS.name, _key(one), one, project) for one in payloads]
+
+
+def _logs(payload: bytes, _identity: str, project: str, drift_s: float) -> list[Message]:
+    payloads = [_shifted(one, drift_s) for one in _contained(payload)]
+    return [Message(LOGS.name, _named(one, "trace_id"), one, project) for one in payloads]
+
+
+def _session(payload: bytes, _identity: str, project: str, drift_s: float) -> list[Message]:
+    payload = _shifted(payload, drift_s)
+    return [Message(SESSIONS.name, _named(payload, "sid"), payload, project)]
+
+
+def _check_in(payload: bytes, _identity: str, project: str, _drift_s: float) -> list[Message]:
+    return [Message(CHECK_INS.name, _named(payload, "monitor_slug"), payload, project)]
+
+
+def _feedback(payload: bytes, identity: str, project: str, drift_s: float) -> list[Message]:
+    payload = _amended(payload, identity, drift_s) if identity else _shifted(payload, drift_s)
+    return [Message(FEEDBACK.name, _named(payload, "event_id"), payload, project)]
+
+
+def _user_report(payload: bytes, _identity: str, project: str, _drift_s: float) -> list[Message]:
+    # Its event_id is that of the event it is about.
+    return [Message(FEEDBACK.name, _named(payload, "event_id"), payload, project)]
+
+
+_MAKERS: dict[str, Callable[[bytes, str, str, float], list[Message]]] = {
+    "event": _event,
+    "transaction": _transaction,
+    "span": _spans,
+    "log": _logs,
+    "session": _session,
+    "sessions": _session,
+    "check_in": _check_in,
+    "feedback": _feedback,
+    "user_report": _user_report,
+}
+"""The items that have a topic."""
+
+
+def _contained(payload: bytes) -> list[bytes]:
+    """Return what a container holds; a payload that is none is one of them, or whatever the worker says it is."""
     try:
-        return [bytes(span) for span in _SPANS.decode(payload).items]
+        return [bytes(one) for one in _CONTAINER.decode(payload).items]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return [payload]
 
@@ -166,6 +235,15 @@ def _key(payload: bytes) -> bytes | None:
     except ValueError:
         return None
     return found.key if found.topic == SPANS.name else None
+
+
+def _named(payload: bytes, field: str) -> bytes | None:
+    """Return the text of a field as a key, ``None`` without one."""
+    try:
+        found = _TEXT.decode(_FIELDS.decode(payload)[field])
+    except (KeyError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return found.encode("utf-8", "replace")[:LONGEST_KEY] or None
 
 
 def _amended(payload: bytes, identity: str, drift_s: float) -> bytes:

@@ -48,11 +48,17 @@ _REPORT = msgspec.json.Decoder(_Report)
 
 
 class Outcome(Struct, frozen=True):
-    """What became of some items: how many of which data category, and in one word what."""
+    """What became of some items: how many of which data category, in one word what, and more of it where known."""
 
     category: str
     outcome: str
     quantity: int
+    detail: str = ""
+
+    @property
+    def reason(self) -> str:
+        """The outcome, and behind a colon the detail."""
+        return f"{self.outcome}:{self.detail}" if self.detail else self.outcome
 
 
 def discarded(payload: bytes) -> list[Outcome]:

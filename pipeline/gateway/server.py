@@ -22,6 +22,7 @@ from pipeline.gateway import endpoint
 from pipeline.gateway.delivery import Delivery
 from pipeline.gateway.endpoint import Endpoint, Incoming
 from pipeline.gateway.metrics import Metrics
+from pipeline.gateway.outcomes import Outcomes
 from pipeline.gateway.rejection import Rejected, too_large
 from pipeline.gateway.reports import Outcome
 from pipeline.gateway.settings import GatewaySettings
@@ -56,13 +57,17 @@ class Server:
         takes: checks requests and makes messages of them.
         delivery: where the messages go.
         metrics: where everything is counted.
+        outcomes: where items are counted that were not taken.
     """
 
-    def __init__(self, settings: GatewaySettings, takes: Endpoint, delivery: Delivery, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: GatewaySettings, takes: Endpoint, delivery: Delivery, metrics: Metrics, outcomes: Outcomes
+    ) -> None:
         self._settings = settings
         self._endpoint = takes
         self._delivery = delivery
         self._metrics = metrics
+        self._outcomes = outcomes
         metrics.in_flight.set_function(lambda: self._answering)
         metrics.spool_bytes.set_function(lambda: delivery.waiting_bytes)
         self._held = 0
@@ -146,7 +151,7 @@ class Server:
     async def _take(self, request: web.BaseRequest, page: re.Match[str]) -> web.Response:
         body, held = b"", 0
         try:
-            body = await self._read(request)
+            body = await self._body(request)
             held = len(body)
             query: Mapping[str, str] = request.query if request.query_string else {}
             form: Literal["envelope", "store"] = "store" if page["form"] == "store" else "envelope"
@@ -172,9 +177,19 @@ class Server:
         except Unavailable as error:
             log.warning("%s: answered 429", error)
             self._metrics.count(Outcome(one.category, "kafka", one.quantity) for one in taken.delivered)
+            for one in taken.delivered:
+                self._outcomes.add(taken.project, taken.key, one.category, "kafka", one.quantity)
             raise Rejected(429, "kafka", "try again later", retry_after_s=RETRY_AFTER_S) from None
         self._metrics.acknowledge_seconds.observe(time.perf_counter() - begun)
         self._metrics.count(taken.delivered)
+
+    async def _body(self, request: web.BaseRequest) -> bytes:
+        """Read a body; one that is not taken is counted."""
+        try:
+            return await self._read(request)
+        except Rejected as rejected:
+            self._outcomes.add("", "", "default", f"invalid:{rejected.outcome}")
+            raise
 
     async def _read(self, request: web.BaseRequest) -> bytes:
         """Read a body, counting it as held; what is raised holds nothing."""

@@ -22,7 +22,7 @@ from pipeline.config import KafkaSettings
 from pipeline.errors import Unavailable
 from pipeline.gateway.items import Message
 from pipeline.gateway.rejection import too_large
-from schemas.topics import ERRORS, MAX_MESSAGE_BYTES, SPANS
+from schemas.topics import MAX_MESSAGE_BYTES, TAKEN
 
 log = logging.getLogger(__name__)
 
@@ -78,14 +78,14 @@ class Sink:
             raise too_large(f"Kafka does not take {sum(refused)} of {len(refused)} messages: they are too large for it")
 
     async def since(self, timestamp_ms: int) -> Counter[bytes]:
-        """Return the identities of what the event topics hold from a time on, and how often they hold each.
+        """Return the identities of what the gateway's topics hold from a time on, and how often they hold each.
 
         Raises:
             Unavailable: Kafka does not tell.
         """
         found: Counter[bytes] = Counter()
         try:
-            for topic in (ERRORS.name, SPANS.name):
+            for topic in (one.name for one in TAKEN):
                 starts = await self._starts(topic, timestamp_ms)
                 async for record in kafka.read_to_end(self._settings, topic, starts):
                     found[identity(topic, record.key, record.value or b"")] += 1

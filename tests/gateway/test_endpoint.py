@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline.gateway.endpoint import Endpoint, Incoming, Taken, limits_header, refused
+from pipeline.gateway.outcomes import Outcomes
 from pipeline.gateway.projects import Projects
 from pipeline.gateway.rejection import Rejected
 from pipeline.gateway.reports import Outcome
@@ -30,12 +31,12 @@ def take(*items: tuple[str, Any], endpoint: Endpoint | None = None, now: float =
     for kind, payload in items:
         data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         lines += [json.dumps({"type": kind, "length": len(data)}).encode(), data]
-    chosen = endpoint or Endpoint(Projects(), 1 << 22)
+    chosen = endpoint or Endpoint(Projects(), 1 << 22, Outcomes())
     return chosen.take(Incoming("envelope", "7", AUTH, {}, b"\n".join(lines)), now)
 
 
 def store(body: bytes) -> Taken:
-    return Endpoint(Projects(), 1 << 22).take(Incoming("store", "7", AUTH, {}, body), NOW)
+    return Endpoint(Projects(), 1 << 22, Outcomes()).take(Incoming("store", "7", AUTH, {}, body), NOW)
 
 
 def test_an_event_goes_to_errors_as_it_came() -> None:
@@ -88,11 +89,6 @@ def test_transactions_and_spans_go_to_spans_by_trace() -> None:
 
 def test_items_without_a_topic_are_counted_and_dropped() -> None:
     kinds = {
-        "session": "session",
-        "sessions": "session",
-        "log": "log_item",
-        "check_in": "monitor",
-        "user_report": "feedback",
         "attachment": "attachment",
         "profile": "profile",
         "replay_recording": "replay",
@@ -102,6 +98,55 @@ def test_items_without_a_topic_are_counted_and_dropped() -> None:
     assert taken.messages == []
     assert taken.event_id is None
     assert taken.dropped == [Outcome(category, "no_topic", 1) for category in kinds.values()]
+
+
+def test_every_other_item_goes_to_its_topic() -> None:
+    logs = {"items": [{"trace_id": TRACE, "body": "a"}, {"trace_id": ID, "body": "b"}]}
+    taken = take(
+        ("session", {"sid": ID, "init": True}),
+        ("sessions", {"aggregates": []}),
+        ("log", logs),
+        ("check_in", {"check_in_id": ID, "monitor_slug": "nightly", "status": "ok"}),
+        ("feedback", {"event_id": ID, "contexts": {"feedback": {"message": "broken"}}}),
+        ("user_report", {"event_id": OTHER_ID, "comments": "broken"}),
+    )
+    assert [(message.topic, message.key) for message in taken.messages] == [
+        ("sessions", ID.encode()),
+        ("sessions", None),
+        ("logs", TRACE.encode()),
+        ("logs", ID.encode()),
+        ("check-ins", b"nightly"),
+        ("feedback", ID.encode()),
+        ("feedback", OTHER_ID.encode()),
+    ]
+    assert json.loads(taken.messages[3].value) == logs["items"][1]
+    assert taken.delivered[2] == Outcome("log_item", "accepted", 2)
+
+
+def test_what_such_an_item_lacks_is_left_to_the_worker() -> None:
+    for kind in ("session", "sessions", "log", "check_in", "feedback", "user_report"):
+        for payload in (b"", b"not json", b"[1]", b"\xff", b'{"sid":1}', b"[" * 5000):
+            (message,) = take((kind, payload)).messages
+            assert (message.key, message.value) == (None, payload)
+
+
+def test_the_times_of_sessions_are_corrected() -> None:
+    sent = NOW - 3600
+    one, many = take(
+        ("session", {"started": sent - 2, "timestamp": sent}),
+        ("sessions", {"aggregates": [{"started": sent, "exited": 1}]}),
+        sent_at=sent,
+    ).messages
+    assert json.loads(one.value) == {"started": NOW - 2, "timestamp": NOW}
+    assert json.loads(many.value)["aggregates"] == [{"started": NOW, "exited": 1}]
+
+
+def test_more_than_a_hundred_sessions_are_a_413() -> None:
+    for items in ([("session", b"{}")] * 101, [("sessions", {"aggregates": [{}] * 101})]):
+        with pytest.raises(Rejected) as caught:
+            take(*items)
+        assert caught.value.status == 413
+    assert len(take(*[("session", b"{}")] * 100, ("sessions", {"aggregates": [{}] * 100})).messages) == 101
 
 
 def test_client_reports_are_kept_as_outcomes() -> None:
@@ -162,7 +207,7 @@ def test_two_events_in_an_envelope_are_a_400() -> None:
 
 
 def test_a_limited_category_is_dropped_and_told() -> None:
-    endpoint = Endpoint(Projects([LIMITED]), 1 << 20)
+    endpoint = Endpoint(Projects([LIMITED]), 1 << 20, Outcomes())
     for _ in range(2):
         assert take(("event", {"a": 1}), endpoint=endpoint).limits == []
     over = take(("event", {"a": 1}), ("attachment", b"x"), ("session", b"{}"), endpoint=endpoint, now=NOW + 20)
@@ -178,7 +223,7 @@ def test_a_limited_category_is_dropped_and_told() -> None:
 
 
 def test_only_when_every_item_is_limited_it_is_a_429() -> None:
-    endpoint = Endpoint(Projects([LIMITED]), 1 << 20)
+    endpoint = Endpoint(Projects([LIMITED]), 1 << 20, Outcomes())
     rejection = refused(take(("session", b"{}"), ("session", b"{}"), endpoint=endpoint))
     assert rejection is not None
     assert (rejection.status, rejection.retry_after_s, rejection.rate_limits) == (429, 60, "60:session:key")
@@ -202,7 +247,7 @@ def test_store_takes_every_form_that_older_sdks_sent() -> None:
 
 
 def test_a_wrong_key_is_refused_before_its_body_is_decoded() -> None:
-    endpoint = Endpoint(Projects([LIMITED]), 1 << 20)
+    endpoint = Endpoint(Projects([LIMITED]), 1 << 20, Outcomes())
     stranger = {"x-sentry-auth": f"Sentry sentry_key={'a' * 32}", "content-encoding": "gzip"}
     with pytest.raises(Rejected) as caught:
         endpoint.take(Incoming("envelope", "7", stranger, {}, b"no gzip at all"), NOW)
@@ -210,6 +255,6 @@ def test_a_wrong_key_is_refused_before_its_body_is_decoded() -> None:
 
 
 def test_a_tunnels_envelope_brings_its_own_dsn() -> None:
-    endpoint = Endpoint(Projects([LIMITED]), 1 << 20)
+    endpoint = Endpoint(Projects([LIMITED]), 1 << 20, Outcomes())
     body = json.dumps({"dsn": f"https://{KEY}@host/7"}).encode() + b'\n{"type":"event"}\n{"message":"x"}'
     assert endpoint.take(Incoming("envelope", None, {}, {}, body), NOW).messages[0].project == "shop"
