@@ -1,10 +1,13 @@
 -- Counts that stay right by weight, kept up to date by materialized views as rows arrive.
 -- Read them with sum(count), min(first_seen), max(last_seen), uniqMerge(users), or through the views of 0004.
+-- Those that know issues are partitioned by the week of the event, as errors are: so a week can be grouped anew and
+-- take the place of the old one, and what is older stays as it is.
 
 CREATE TABLE IF NOT EXISTS issues
 (
     project        LowCardinality(String),
     fingerprint    String,
+    week           Date COMMENT 'its Monday; an issue has a row for each week in which it happened',
     count          SimpleAggregateFunction(sum, Float64),
     users          AggregateFunction(uniq, UInt64),
     first_seen     SimpleAggregateFunction(min, DateTime64(3, 'UTC')),
@@ -20,13 +23,15 @@ CREATE TABLE IF NOT EXISTS issues
     platform       SimpleAggregateFunction(anyLast, String)
 )
 ENGINE = AggregatingMergeTree
-ORDER BY (project, fingerprint)
+PARTITION BY toMonday(week)
+ORDER BY (project, fingerprint, week)
 SETTINGS non_replicated_deduplication_window = 10000;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS issues_from_errors TO issues AS
 SELECT
     project,
     fingerprint,
+    toMonday(timestamp) AS week,
     sum(sample_weight) AS count,
     uniqStateIf(user_hash, user_hash != 0) AS users,
     min(timestamp) AS first_seen,
@@ -41,7 +46,7 @@ SELECT
     anyLast(CAST(level, 'String')) AS level,
     anyLast(CAST(platform, 'String')) AS platform
 FROM errors
-GROUP BY project, fingerprint;
+GROUP BY project, fingerprint, week;
 
 CREATE TABLE IF NOT EXISTS errors_per_minute
 (
@@ -90,7 +95,7 @@ CREATE TABLE IF NOT EXISTS errors_per_hour
     last_seen   SimpleAggregateFunction(max, DateTime64(3, 'UTC'))
 )
 ENGINE = AggregatingMergeTree
-PARTITION BY toStartOfMonth(hour)
+PARTITION BY toMonday(hour)
 ORDER BY (project, environment, hour, fingerprint, release, level)
 SETTINGS non_replicated_deduplication_window = 10000, ttl_only_drop_parts = 1;
 
