@@ -16,12 +16,13 @@ from typing import Any, Protocol
 
 from msgspec.json import Encoder
 
+from pipeline import normalize
 from pipeline.clickhouse import ClickHouse, RequestRejected
 from pipeline.errors import Unavailable
 from pipeline.ledger import Ledger, token
 from pipeline.metrics import Metrics
 from pipeline.process import Outcome
-from pipeline.records import Batch, Record
+from pipeline.records import Batch, Record, header
 from pipeline.retry import until_available
 from pipeline.rows import Row
 from schemas.counts import CountsBatch, encode_counts
@@ -248,6 +249,8 @@ def _refused_by_clickhouse(batch: Batch, offset: int, rejected: RequestRejected)
         stage="store",
         reason=f"ClickHouse cannot take a value of this event (error {rejected.code}): keep it, and report it",
         time=int(time.time() * 1000),
+        project=header(record, "project"),
+        weight=normalize.weight(header(record, "weight")),
     )
     return record, letter
 

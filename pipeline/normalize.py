@@ -21,6 +21,8 @@ MOST_EARLY_MS = 60 * 1000
 The figures are those of Sentry's ingestion (30 days back, one minute ahead), so that moving over changes nothing:
 https://develop.sentry.dev/sdk/data-model/event-payloads/#required-attributes
 """
+MOST_WEIGHT = 1_000_000
+"""The most events that a producer may say one of its events stands for."""
 _EARLIEST_MS = -2_208_988_800_000  # 1900-01-01, ClickHouse's DateTime64 begins there
 _LATEST_MS = 10_413_791_999_000  # 2299-12-31
 
@@ -90,3 +92,14 @@ def text(value: str | float | None, limit: int = 200) -> str:
     if value is None:
         return ""
     return str(value).strip()[:limit]
+
+
+def weight(sent: str) -> int | float:
+    """Return how many events one stands for, where its producer sampled: a number from 1 to a million, else 1."""
+    try:
+        found = float(sent)
+    except ValueError:
+        return 1
+    if not 1 <= found <= MOST_WEIGHT:
+        return 1
+    return int(found) if found.is_integer() else found

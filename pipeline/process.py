@@ -29,7 +29,7 @@ from pipeline.errors import Refused
 from pipeline.filter import Filter
 from pipeline.fingerprint import Grouped, Grouping
 from pipeline.identity import user_hash
-from pipeline.records import Batch, Record
+from pipeline.records import Batch, Record, header
 from pipeline.rows import ERRORS_TABLE, SPANS_TABLE, Counted, Origin, Row, counted, error_row, span_rows
 from pipeline.scrub import Scrubber
 from schemas.counts import CountsBatch
@@ -166,8 +166,9 @@ class Processor:
             partition=record.partition,
             offset=record.offset,
             received_ms=normalize.clamp(record.timestamp, self._now_ms()),
-            project=_header(record, "project"),
+            project=header(record, "project"),
             user_hash=0,
+            weight=normalize.weight(header(record, "weight")),
         )
 
     def _decode(self, item: Item) -> Item:
@@ -221,6 +222,7 @@ class Processor:
             reason=reason,
             time=self._now_ms(),
             project=origin.project,
+            weight=origin.weight,
         )
 
 
@@ -245,11 +247,3 @@ def is_span(event: Event, topic: str) -> bool:
     if event.type == "span":
         return True
     raise Refused("decode", "the field type is none of error, default, csp, transaction, span: send it elsewhere")
-
-
-def _header(record: Record, name: str) -> str:
-    for key, value in record.headers:
-        # Kafka knows headers without a value, whatever the type says.
-        if key == name and value:
-            return value.decode("utf-8", "replace").strip()[:200]
-    return ""

@@ -43,6 +43,18 @@ class Record(Protocol):
         """The headers."""
 
 
+LONGEST_HEADER = 200
+
+
+def header(record: Record, name: str) -> str:
+    """Return the first header of this name as text, without blanks around it; empty where there is none."""
+    for key, value in record.headers:
+        # Kafka knows headers without a value, whatever the type says.
+        if key == name and value:
+            return value.decode("utf-8", "replace").strip()[:LONGEST_HEADER]
+    return ""
+
+
 class Source(NamedTuple):
     """A partition of a topic, in one life of that topic: deleted and made again, it is another source.
 

@@ -148,6 +148,8 @@ async def _originals(settings: KafkaSettings, wanted: set[tuple[int, int]]) -> A
         headers = [(REPLAYED_FROM, letter.id.encode())]
         if letter.origin.project:
             headers.append(("project", letter.origin.project.encode()))
+        if letter.origin.weight != 1:
+            headers.append(("weight", str(letter.origin.weight).encode()))
         yield Message(letter.origin.topic, record.key, record.value or b"", headers, letter.id)
 
 

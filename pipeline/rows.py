@@ -117,7 +117,7 @@ _encode = msgspec.json.Encoder().encode
 class Origin(Struct, frozen=True, gc=False):
     """Where an event came from and what was read from it before scrubbing.
 
-    ``topic`` has no prefix; ``received_ms`` is Kafka's timestamp.
+    ``topic`` has no prefix; ``received_ms`` is Kafka's timestamp; ``weight`` is how many events it stands for.
     """
 
     topic: str
@@ -126,6 +126,7 @@ class Origin(Struct, frozen=True, gc=False):
     received_ms: int
     project: str
     user_hash: int
+    weight: int | float = 1
 
 
 class Counted(NamedTuple):
@@ -205,7 +206,7 @@ def error_row(decoded: Decoded, grouped: Grouped, origin: Origin, scrubbed: dict
         normalize.text(trace.span_id),
         normalize.text(event.sdk.name) if event.sdk else "",
         normalize.text(event.sdk.version) if event.sdk else "",
-        1,
+        origin.weight,
         scrubbed,
         decoded.mended,
         origin.topic,
@@ -276,7 +277,7 @@ def _span_row(span: Span, event: Event, origin: Origin, scrubbed: dict[str, int]
         origin.user_hash,
         _tags([(str(key), tag_text(value)) for key, value in _pairs(span) if value is not None]),
         bytes(span.data).decode() if span.data != NOTHING else "",
-        1,
+        origin.weight,
         scrubbed,
         origin.topic,
         origin.partition,

@@ -30,6 +30,7 @@ class DeadLetter(Struct, frozen=True):
         time: when it was refused, in milliseconds since 1970 (UTC).
         project: the project, where it was known.
         version: the version of this contract.
+        weight: how many events it stands for, as its header ``weight`` said.
     """
 
     topic: str
@@ -40,10 +41,12 @@ class DeadLetter(Struct, frozen=True):
     time: int
     project: str = ""
     version: int = SCHEMA_VERSION
+    weight: float = 1
 
     def headers(self) -> list[tuple[str, bytes]]:
-        """Return the Kafka headers, one for each attribute."""
-        return [(name, str(getattr(self, name)).encode()) for name in self.__struct_fields__]
+        """Return the Kafka headers, one for each attribute; ``weight`` only where it is not 1."""
+        names = (name for name in self.__struct_fields__ if name != "weight" or self.weight != 1)
+        return [(name, str(getattr(self, name)).encode()) for name in names]
 
     @classmethod
     def from_headers(cls, headers: list[tuple[str, bytes]]) -> DeadLetter:
@@ -62,6 +65,7 @@ class DeadLetter(Struct, frozen=True):
             time=int(found.get("time", 0)),
             project=found.get("project", ""),
             version=int(found.get("version", SCHEMA_VERSION)),
+            weight=float(found.get("weight", 1)),
         )
 
 

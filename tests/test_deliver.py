@@ -150,6 +150,16 @@ def test_bad_rows_are_found_and_buried_and_the_others_stored(executor: ThreadPoo
     assert found == [(offset, "store") for offset in sorted(bad)]
 
 
+def test_an_event_that_clickhouse_refuses_is_buried_with_its_project_and_weight(executor: ThreadPoolExecutor) -> None:
+    """Replayed, it counts for the same project and as often as before."""
+    servers = Servers(bad_offsets={0})
+    refused = message({"message": "a"}, 0, headers=[("project", b"shop"), ("weight", b"20")])
+    run(delivered(delivery(servers, executor), batch_of(refused)))
+    [headers] = [options["headers"] for topic, _, options in servers.sent if topic == "dead-letters"]
+    letter = DeadLetter.from_headers(headers)
+    assert (letter.project, letter.weight) == ("shop", 20)
+
+
 def test_a_divided_batch_is_divided_in_the_same_way_again(executor: ThreadPoolExecutor) -> None:
     first, second = Servers(bad_offsets={3}), Servers(bad_offsets={3})
     for servers in (first, second):

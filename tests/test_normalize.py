@@ -119,3 +119,26 @@ def test_text_is_short_and_without_blanks_around_it() -> None:
     assert normalize.text(None) == ""
     assert normalize.text(1.5) == "1.5"
     assert normalize.text("x" * 500) == "x" * 200
+
+
+@pytest.mark.parametrize(
+    ("sent", "weight"),
+    [
+        ("1", 1),
+        ("10", 10),
+        ("2.5", 2.5),
+        (" 4.0 ", 4),
+        ("1e3", 1000),
+        ("1000000", 1_000_000),
+        ("1000001", 1),
+        ("0.5", 1),
+        ("-3", 1),
+        ("nan", 1),
+        ("inf", 1),
+        ("", 1),
+        ("ten", 1),
+        ("9" * 400, 1),
+    ],
+)
+def test_a_weight_is_a_number_from_one_to_a_million(sent: str, weight: float) -> None:
+    assert normalize.weight(sent) == weight

@@ -106,6 +106,24 @@ def test_the_project_is_that_of_the_header_or_the_event(headers: Sequence[Any], 
     assert error(PROCESSOR.process(batch_of(message(event, headers=headers))))["project"] == project
 
 
+def test_an_event_counts_as_often_as_its_producer_says_it_stands_for() -> None:
+    """A producer that sends one event in four says so in the header ``weight``; what is no number counts once."""
+    headers = [[("weight", b"4")], [("project", b"shop"), ("weight", b"2.5")], [("weight", b"x")], [("weight", None)]]
+    records = [message({"message": "a", "project": "shop"}, at, headers=given) for at, given in enumerate(headers)]
+    outcome = PROCESSOR.process(batch_of(*records))
+    assert [row[ERROR_COLUMNS.index("sample_weight")] for row in outcome.rows["errors"]] == [4, 2.5, 1, 1]
+    (group,) = outcome.counts[0].groups
+    assert sum(count for _, count in group.panes) == 8.5
+    transaction = {"type": "transaction", "spans": [{"span_id": "c" * 16}]}
+    spans = PROCESSOR.process(batch_of(message(transaction, headers=headers[0], topic="spans"), topic="spans"))
+    assert [row[SPAN_COLUMNS.index("sample_weight")] for row in spans.rows["spans"]] == [4, 4]
+
+
+def test_the_weight_of_a_refused_record_goes_with_it() -> None:
+    outcome = PROCESSOR.process(batch_of(message(b"{", headers=[("weight", b"20")])))
+    assert outcome.dead[0][1].weight == 20
+
+
 def test_a_header_without_a_value_does_not_keep_a_record_from_being_refused() -> None:
     assert dead(PROCESSOR.process(batch_of(message(b"{", headers=[("project", None)])))) == [(0, "decode", "")]  # type: ignore[list-item]
 

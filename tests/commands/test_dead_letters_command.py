@@ -19,11 +19,11 @@ SECRET = b'{"password": "hunter2"'
 NOW_MS = int(time.time()) * 1000 - 3_600_000
 
 
-def buried(offset: int, value: bytes = SECRET, stage: str = "decode", topic: str = "errors") -> Message:
+def buried(
+    offset: int, value: bytes = SECRET, stage: str = "decode", topic: str = "errors", weight: float = 1
+) -> Message:
     """Return a letter as a worker buries it."""
-    letter = DeadLetter(
-        topic=topic, partition=1, offset=offset, stage=stage, reason="not JSON", time=NOW_MS + offset, project="shop"
-    )
+    letter = DeadLetter(topic, 1, offset, stage, "not JSON", NOW_MS + offset, project="shop", weight=weight)
     return Message("dead-letters", b"key %d" % offset, value, letter.headers())
 
 
@@ -95,6 +95,13 @@ def test_a_replay_sends_the_original_once_however_often_it_is_asked(aftershock: 
     assert (again.exit_code, again.stderr) == (0, "replayed 0 dead letters; replayed before: 2\n")
     assert len(replayed(aftershock)) == len(replayed(aftershock, "spans")) == 1
     assert states(aftershock) == {"errors/1/7": "replayed", "spans/1/8": "replayed"}
+
+
+def test_a_replay_says_how_many_events_the_letter_stands_for(aftershock: Commands) -> None:
+    aftershock.put([buried(7, weight=20)])
+    assert aftershock.run("dead-letters", "replay").exit_code == 0
+    [(_, _, headers)] = replayed(aftershock)
+    assert float(headers["weight"]) == 20
 
 
 def test_a_letter_that_was_buried_twice_is_replayed_once(aftershock: Commands) -> None:

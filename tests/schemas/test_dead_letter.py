@@ -11,7 +11,11 @@ from schemas.dead_letter import DeadLetter
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
-@given(st.builds(DeadLetter, text, st.integers(0), st.integers(0), text, text, st.integers(0), text))
+@given(
+    st.builds(
+        DeadLetter, text, st.integers(0), st.integers(0), text, text, st.integers(0), text, weight=st.integers(1, 100)
+    )
+)
 def test_headers_are_read_back_as_they_were_written(letter: DeadLetter) -> None:
     assert DeadLetter.from_headers(letter.headers()) == letter
 
