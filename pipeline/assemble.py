@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pipeline.config import Settings
 from pipeline.count import Counter
-from pipeline.filter import Filter
 from pipeline.fingerprint import Grouping
+from pipeline.inbound import Inbound
 from pipeline.process import Processor
 from pipeline.scrub import Scrubber
 from schemas.topics import COUNTS
@@ -18,7 +18,7 @@ def make_processor(settings: Settings) -> Processor:
         Scrubber(settings.scrub),
         Grouping(settings.grouping),
         Counter(settings.rules, partitions),
-        Filter(settings.filter.environments, settings.filter.messages, settings.filter.releases),
+        Inbound(settings.inbound),
         hash_key=settings.hash_key.encode(),
         topic_prefix=settings.kafka.topic_prefix,
     )

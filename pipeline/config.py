@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -20,12 +20,14 @@ from msgspec import Meta, Struct
 from pipeline.errors import Misconfigured
 from pipeline.fingerprint import Rules as GroupingRules
 from pipeline.gateway.settings import GatewaySettings, ProjectSettings
+from pipeline.inbound.settings import FilterSettings, InboundPolicy, PlaceFilterSettings, SampleSettings
 from pipeline.rules import Rules as AlertRules
 from pipeline.scrub import Policy as ScrubPolicy
 from pipeline.toml_file import LineOf, read_toml
 
 DEFAULT_FILE = "aftershock.toml"
 
+AnyStruct = TypeVar("AnyStruct", bound=Struct)
 Positive = Annotated[int, Meta(ge=1)]
 Days = Annotated[int, Meta(ge=1, le=3650)]
 
@@ -81,14 +83,6 @@ class WorkerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     stall_after_s: Annotated[float, Meta(ge=5)] = 60.0
 
 
-class FilterSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which events are dropped before anything is done with them; patterns are globs."""
-
-    environments: tuple[str, ...] = ()
-    messages: tuple[str, ...] = ()
-    releases: tuple[str, ...] = ()
-
-
 class AlertSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """How late an event may be and still count, and how many groups are watched at a time."""
 
@@ -102,18 +96,18 @@ class Settings(Struct, frozen=True):
     clickhouse: ClickHouseSettings = ClickHouseSettings()
     retention: RetentionSettings = RetentionSettings()
     worker: WorkerSettings = WorkerSettings()
-    filter: FilterSettings = FilterSettings()
     alerts: AlertSettings = AlertSettings()
     gateway: GatewaySettings = GatewaySettings()
     projects: tuple[ProjectSettings, ...] = ()
     scrub: ScrubPolicy = ScrubPolicy()
     grouping: GroupingRules = GroupingRules()
     rules: AlertRules = AlertRules()
+    inbound: InboundPolicy = InboundPolicy()
     hash_key: str = ""
 
 
-_PLAIN = ("kafka", "clickhouse", "retention", "worker", "filter", "alerts", "gateway")
-_OWN_READERS = ("scrub", "grouping", "rule", "project")
+_PLAIN = ("kafka", "clickhouse", "retention", "worker", "alerts", "gateway")
+_OWN_READERS = ("filter", "sample", "scrub", "grouping", "rule", "project")
 _SECRETS = {
     ("kafka", "password"): "AFTERSHOCK_KAFKA_PASSWORD",
     ("clickhouse", "password"): "AFTERSHOCK_CLICKHOUSE_PASSWORD",
@@ -152,7 +146,8 @@ def load_settings(file: Path | None = None, environ: Mapping[str, str] | None = 
     }
     return Settings(
         **plain,
-        projects=_projects(values.get("project", []), where, line_of),
+        projects=_tables(ProjectSettings, ("project",), values.get("project", []), where, line_of),
+        inbound=_inbound(values, where, line_of),
         scrub=ScrubPolicy.from_toml(values.get("scrub", {}), line_of, _secret(env, "AFTERSHOCK_HASH_KEY") or ""),
         grouping=GroupingRules.from_toml(values.get("grouping", {}), line_of),
         rules=AlertRules.from_toml(values["rule"], line_of) if "rule" in values else AlertRules(),
@@ -170,7 +165,7 @@ def _check_sections(values: Mapping[str, Any], where: str, line_of: LineOf) -> N
         if name not in known:
             line = line_of((name,))
             raise Misconfigured(f"{where}:{line}: [{name}] is not a section: use one of {', '.join(known)}")
-        if name in _PLAIN and not isinstance(values[name], dict):
+        if name in (*_PLAIN, "filter") and not isinstance(values[name], dict):
             raise Misconfigured(f"{where}:{line_of((name,))}: {name} is a section: write [{name}] and its keys below")
 
 
@@ -213,16 +208,34 @@ def _convert(
         raise _misconfigured(error, (name,), where, line_of, variables) from None
 
 
-def _projects(tables: Any, where: str, line_of: LineOf) -> tuple[ProjectSettings, ...]:
+def _inbound(values: Mapping[str, Any], where: str, line_of: LineOf) -> InboundPolicy:
+    filters = dict(values.get("filter", {}))
+    places = filters.pop("for", [])
+    try:
+        general = msgspec.convert(filters, FilterSettings)
+    except msgspec.ValidationError as error:
+        raise _misconfigured(error, ("filter",), where, line_of) from None
+    return InboundPolicy(
+        general,
+        _tables(PlaceFilterSettings, ("filter", "for"), places, where, line_of),
+        _tables(SampleSettings, ("sample",), values.get("sample", []), where, line_of),
+    )
+
+
+def _tables(
+    of_type: type[AnyStruct], path: tuple[str, ...], tables: Any, where: str, line_of: LineOf
+) -> tuple[AnyStruct, ...]:
+    """Return an array of tables, each as a struct."""
     if not isinstance(tables, list):
-        raise Misconfigured(f"{where}:{line_of(('project',)) or '?'}: project: write [[project]], with two brackets")
-    projects = []
+        name = ".".join(path)
+        raise Misconfigured(f"{where}:{line_of(path) or '?'}: {name}: write [[{name}]], with two brackets")
+    found = []
     for number, table in enumerate(tables):
         try:
-            projects.append(msgspec.convert(table, ProjectSettings))
+            found.append(msgspec.convert(table, of_type))
         except msgspec.ValidationError as error:
-            raise _misconfigured(error, ("project", number), where, line_of) from None
-    return tuple(projects)
+            raise _misconfigured(error, (*path, number), where, line_of) from None
+    return tuple(found)
 
 
 def _misconfigured(
@@ -237,6 +250,6 @@ def _misconfigured(
     # What is wrong with some value of a table, or of a list, is said of the whole.
     keys = re.sub(r"\[[^\]]*\]", "", found["path"]) if found else ""
     path = tuple(keys.split(".")) if keys else ()
-    name = ".".join((str(table[0]), *path))
+    name = ".".join((*(str(part) for part in table if isinstance(part, str)), *path))
     place = variables.get((*table, *path)) or f"{where}:{line_of((*table, *path)) or '?'}"
     return Misconfigured(f"{place}: {name}: {_PATH.sub('', text)}")

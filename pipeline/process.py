@@ -26,9 +26,10 @@ from pipeline import normalize
 from pipeline.count import Counter
 from pipeline.decode import Decoded, decode, decode_again
 from pipeline.errors import Refused
-from pipeline.filter import Filter
 from pipeline.fingerprint import Grouped, Grouping
 from pipeline.identity import user_hash
+from pipeline.inbound import Inbound, Verdict
+from pipeline.inbound.settings import Kind
 from pipeline.records import Batch, Record, header
 from pipeline.rows import ERRORS_TABLE, SPANS_TABLE, Counted, Origin, Row, counted, error_row, span_rows
 from pipeline.scrub import Scrubber
@@ -66,7 +67,7 @@ class Outcome(Struct):
         rows: the rows of each table.
         counts: what the batch adds to the windows, by counts partition.
         dead: the records that were refused, with their headers.
-        filtered: how many events each filter setting dropped.
+        filtered: how many events each filter setting dropped, and sampling.
         seconds: how long each stage took, for all of the batch.
     """
 
@@ -84,7 +85,7 @@ class Processor:
         scrubber: replaces personal data and secrets.
         grouping: finds the issue an event belongs to.
         counter: counts events for the alert rules.
-        event_filter: drops events.
+        inbound: drops events, and weighs those that stand for others.
         hash_key: the key of :func:`pipeline.identity.user_hash`.
         topic_prefix: what stands before the topics' names, to be taken off in what is stored.
         now_ms: the clock for the time in dead letters, and for records whose timestamp is astray.
@@ -95,7 +96,7 @@ class Processor:
         scrubber: Scrubber,
         grouping: Grouping,
         counter: Counter,
-        event_filter: Filter,
+        inbound: Inbound,
         *,
         hash_key: bytes = b"",
         topic_prefix: str = "",
@@ -104,7 +105,7 @@ class Processor:
         self._scrubber = scrubber
         self._grouping = grouping
         self._counter = counter
-        self._filter = event_filter
+        self._inbound = inbound
         self._hash_key = hash_key
         self._prefix = topic_prefix
         self._now_ms = now_ms
@@ -129,7 +130,7 @@ class Processor:
         """Take records through the stages, up to their rows; return those that were stored."""
         items = [Item(record, self._origin(record), UNDECODED) for record in records]
         items = self._stage("decode", self._decode, items, outcome)
-        if self._filter.active:
+        if self._inbound.active:
             items = self._stage("filter", lambda item: self._keep(item, outcome), items, outcome)
         items = self._stage("scrub", self._scrub, items, outcome)
         items = self._stage("fingerprint", self._group, items, outcome)
@@ -179,11 +180,21 @@ class Processor:
         return item
 
     def _keep(self, item: Item, outcome: Outcome) -> Item | None:
-        dropped_by = self._filter.drops(item.decoded.event)
-        if dropped_by is None:
-            return item
-        outcome.filtered[dropped_by] = outcome.filtered.get(dropped_by, 0) + 1
-        return None
+        verdict = self._judge(item)
+        if verdict.dropped:
+            outcome.filtered[verdict.dropped] = outcome.filtered.get(verdict.dropped, 0) + 1
+            return None
+        if verdict.weight != 1:
+            item.origin = replace(item.origin, weight=verdict.weight)
+        return item
+
+    def _judge(self, item: Item) -> Verdict:
+        """Filter and sample; what a gateway has sampled already keeps the weight that it was given there."""
+        event, project = item.decoded.event, item.origin.project
+        kind = kind_of(event, item.origin.topic)
+        if header(item.record, "weight"):
+            return Verdict(self._inbound.drops(event, kind, project) or "")
+        return self._inbound.judge(event, kind, project)
 
     def _scrub(self, item: Item) -> Item:
         decoded = item.decoded
@@ -247,3 +258,14 @@ def is_span(event: Event, topic: str) -> bool:
     if event.type == "span":
         return True
     raise Refused("decode", "the field type is none of error, default, csp, transaction, span: send it elsewhere")
+
+
+def kind_of(event: Event, topic: str) -> Kind:
+    """Return what filters take an event for.
+
+    Raises:
+        Refused: the type is one that this version does not process.
+    """
+    if not is_span(event, topic):
+        return "error"
+    return "transaction" if event.type == "transaction" else "span"

@@ -19,10 +19,11 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Raw
 
+from pipeline import normalize
 from pipeline.decode import decode
 from pipeline.errors import Refused
-from pipeline.filter import Filter
-from pipeline.process import Item, Outcome, Processor, is_span
+from pipeline.inbound import Inbound
+from pipeline.process import Item, Outcome, Processor, is_span, kind_of
 from pipeline.records import Batch, Boundaries, Source
 from pipeline.route import route
 from pipeline.rows import ERROR_COLUMNS, ERRORS_TABLE, SPAN_COLUMNS, SPANS_TABLE, Row
@@ -60,7 +61,7 @@ class Tryout:
 
     Args:
         processor: the stages.
-        event_filter: the filter that the processor has, to say which setting dropped an event.
+        inbound: the filters that the processor has, to say which setting dropped an event.
         project: what the Kafka header ``project`` would be; empty for none.
         topic_prefix: what the processor takes off the topics' names.
         clock: the time in seconds since 1970.
@@ -69,14 +70,15 @@ class Tryout:
     def __init__(
         self,
         processor: Processor,
-        event_filter: Filter,
+        inbound: Inbound,
         *,
         project: str = "",
         topic_prefix: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._processor = processor
-        self._filter = event_filter
+        self._inbound = inbound
+        self._project = project
         self._headers = [("project", project.encode())] if project else []
         self._prefix = topic_prefix
         self._clock = clock
@@ -107,7 +109,10 @@ class Tryout:
         return [answers.get(record.offset) or refused(self._dropped(record.value)) for record in records]
 
     def _dropped(self, value: bytes) -> str:
-        return f"filter: dropped by filter.{self._filter.drops(decode(value).event)}"
+        event = decode(value).event
+        project = self._project or normalize.text(event.project) or normalize.DEFAULT_PROJECT
+        setting = self._inbound.drops(event, kind_of(event, topic_of(value)), project)
+        return f"filter: dropped by filter.{setting}" if setting else "filter: not in the part that [[sample]] keeps"
 
 
 def topic_of(value: bytes) -> str:

@@ -112,6 +112,7 @@ class Request(Struct, gc=False):
 
     method: str | None = None
     url: str | None = None
+    headers: Raw = NOTHING
 
 
 class Sdk(Struct, gc=False):

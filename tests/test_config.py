@@ -72,6 +72,13 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
         ("[worker]\nweb_port = 70000\n", 2, "worker.web_port", "<= 65535"),
         ("[filter]\nmessages = 'x'\n", 2, "filter.messages", "Expected `array`"),
         ("[filter]\nmessages = ['x', 5]\n", 2, "filter.messages", "Expected `str`"),
+        ("[filter]\naddresses = ['10.0.0.0/33']\n", 2, "filter.addresses", "write 192.0.2.7 or 10.0.0.0/8"),
+        ("[filter]\ncrawlers = 'yes'\n", 2, "filter.crawlers", r"Expected `bool \| null`"),
+        ("[filter.for]\nproject = 'x'\n", 1, "filter.for", r"write \[\[filter.for\]\]"),
+        ("[[filter.for]]\n[[filter.for]]\nproject = 'x'\nmessages = 5\n", 4, "filter.for.messages", "array"),
+        ("[[sample]]\nrate = 1\n[[sample]]\nrate = 1.5\n", 4, "sample.rate", "<= 1"),
+        ("[[sample]]\ntype = 'errors'\nrate = 1\n", 2, "sample.type", "Invalid enum value 'errors'"),
+        ("[[sample]]\ntype = 'error'\n", 1, "sample", "missing required field `rate`"),
         ("[alerts]\nallowed_lateness_s = 0\n", 2, "alerts.allowed_lateness_s", ">= 1"),
     ],
 )

@@ -13,8 +13,8 @@ from records import NOON_MS, Message, batch_of, example_events, message
 from test_decode import weird_events
 
 from pipeline.count import Counter
-from pipeline.filter import Filter
 from pipeline.fingerprint import Grouping
+from pipeline.inbound import EVERYTHING, FilterSettings, Inbound, InboundPolicy, SampleSettings
 from pipeline.normalize import MOST_EARLY_MS, MOST_LATE_MS
 from pipeline.process import Outcome, Processor
 from pipeline.rows import ERROR_COLUMNS, SPAN_COLUMNS
@@ -35,12 +35,12 @@ class Broken(Grouping):
         return super().group(event, project)
 
 
-def processor(grouping: Grouping | None = None, event_filter: Filter | None = None, **options: Any) -> Processor:
+def processor(grouping: Grouping | None = None, inbound: Inbound | None = None, **options: Any) -> Processor:
     return Processor(
         SCRUBBER,
         grouping or Grouping(),
         Counter(RULES, 1),
-        event_filter or Filter(),
+        inbound or EVERYTHING,
         **{"now_ms": lambda: NOON_MS + 5, **options},
     )
 
@@ -81,13 +81,26 @@ def test_a_stage_that_fails_is_named_and_its_error_is_not_quoted() -> None:
 
 
 def test_a_dropped_event_leaves_no_row_no_count_and_is_accounted_for() -> None:
-    dropping = processor(event_filter=Filter(environments=("dev*",), messages=("*ignore*",)))
+    dropping = processor(inbound=Inbound(InboundPolicy(FilterSettings(environments=("dev*",), messages=("*ignore*",)))))
     events = [{"environment": "dev-1"}, {"message": "please ignore"}, {"message": "stays"}, {"environment": "dev-2"}]
     outcome = dropping.process(batch_of(*[message(event, offset) for offset, event in enumerate(events)]))
     assert outcome.filtered == {"environments": 2, "messages": 1}
     assert len(outcome.rows["errors"]) == 1
     assert sum(len(batch.groups) for batch in outcome.counts.values()) == 1
     assert outcome.dead == []
+
+
+def test_what_came_straight_to_kafka_is_sampled_here_and_what_a_gateway_weighed_is_not_again() -> None:
+    sampling = processor(inbound=Inbound(InboundPolicy(samples=(SampleSettings(rate=0.5),))))
+    events = [{"event_id": f"{number:032x}"} for number in range(60)]
+    straight = sampling.process(batch_of(*[message(event, offset) for offset, event in enumerate(events)]))
+    weight = ERROR_COLUMNS.index("sample_weight")
+    assert {row[weight] for row in straight.rows["errors"]} == {2}
+    assert straight.filtered == {"sampled": 60 - len(straight.rows["errors"])}
+    assert 10 < straight.filtered["sampled"] < 50
+    headers = [("weight", b"4")]
+    weighed = sampling.process(batch_of(*[message(event, at, headers=headers) for at, event in enumerate(events)]))
+    assert [row[weight] for row in weighed.rows["errors"]] == [4] * 60
 
 
 @pytest.mark.parametrize(
@@ -183,7 +196,7 @@ def test_an_unknown_type_is_refused() -> None:
 
 
 def test_every_stage_is_timed() -> None:
-    outcome = processor(event_filter=Filter(releases=("x",))).process(batch_of(message({})))
+    outcome = processor(inbound=Inbound(InboundPolicy(FilterSettings(releases=("x",))))).process(batch_of(message({})))
     assert set(outcome.seconds) == {"decode", "filter", "scrub", "fingerprint", "rows", "count"}
 
 

@@ -66,13 +66,14 @@ async def _run(settings: Settings, projects: Projects, *, share_port: bool) -> N
     from pipeline.gateway.server import Server
     from pipeline.gateway.sink import Sink
     from pipeline.gateway.spool import Spool
+    from pipeline.inbound import Inbound
 
     gateway = settings.gateway
     spool = Spool(Path(gateway.spool or data_directory() / "gateway-spool"), gateway.max_spool_bytes)
     delivery = Delivery(Sink(settings.kafka, gateway.acknowledge_timeout_s), spool)
     outcomes = Outcomes()
     sender = OutcomesSender(outcomes, delivery)
-    endpoint = Endpoint(projects, gateway.max_envelope_bytes, outcomes)
+    endpoint = Endpoint(projects, gateway.max_envelope_bytes, outcomes, Inbound(settings.inbound))
     server = Server(gateway, endpoint, delivery, Metrics(), outcomes)
     ended = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):

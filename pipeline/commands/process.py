@@ -9,7 +9,7 @@ from typing import BinaryIO
 import click
 
 from pipeline.config import load_settings
-from pipeline.filter import Filter
+from pipeline.inbound import Inbound
 from pipeline.tryout import Tryout
 
 READ_BYTES = 1024 * 1024
@@ -50,7 +50,7 @@ def command(file: BinaryIO, config: Path | None, project: str) -> None:
     settings = load_settings(config)
     tryout = Tryout(
         make_processor(settings),
-        Filter(settings.filter.environments, settings.filter.messages, settings.filter.releases),
+        Inbound(settings.inbound),
         project=project,
         topic_prefix=settings.kafka.topic_prefix,
     )

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from pipeline.gateway import auth, encodings, envelope, items, store
 from pipeline.gateway.drift import drift_s
+from pipeline.gateway.entrance import Entrance
 from pipeline.gateway.envelope import Envelope, Item
 from pipeline.gateway.items import Message
 from pipeline.gateway.outcomes import Outcomes
@@ -15,16 +16,22 @@ from pipeline.gateway.rates import Limit, Rates, header_of
 from pipeline.gateway.rejection import Rejected
 from pipeline.gateway.reports import Outcome, discarded
 from pipeline.gateway.settings import ProjectSettings
+from pipeline.inbound import EVERYTHING, Client, Inbound
+from pipeline.inbound.gate import NOBODY
 
 
 class Incoming(NamedTuple):
-    """A request. ``headers`` have lower-case names; ``project`` is the one in the path, where the path has one."""
+    """A request. ``headers`` have lower-case names; ``project`` is the one in the path, where the path has one.
+
+    ``address`` is that of the client, empty where it is not known.
+    """
 
     form: Literal["envelope", "store"]
     project: str | None
     headers: Mapping[str, str]
     query: Mapping[str, str]
     body: bytes
+    address: str = ""
 
 
 class Taken(NamedTuple):
@@ -51,13 +58,15 @@ class Endpoint:
         projects: who may send.
         largest: the most bytes of a decoded body.
         outcomes: where items are counted that were not taken.
+        inbound: what is let in.
     """
 
-    def __init__(self, projects: Projects, largest: int, outcomes: Outcomes) -> None:
+    def __init__(self, projects: Projects, largest: int, outcomes: Outcomes, inbound: Inbound = EVERYTHING) -> None:
         self._projects = projects
         self._largest = largest
         self._outcomes = outcomes
         self._rates = Rates()
+        self._entrance = Entrance(inbound)
 
     def take(self, incoming: Incoming, now_s: float) -> Taken:
         """Check a request and make messages of it.
@@ -81,7 +90,8 @@ class Endpoint:
             for item in parsed.items:
                 self._outcomes.add(project.name, key, items.category(item), f"invalid:{rejected.outcome}")
             raise
-        taken = self._sort(parsed, project, key, now_s)
+        client = NOBODY if self._entrance.open else Client(incoming.address, incoming.headers.get("user-agent", ""))
+        taken = self._sort(parsed, project, key, client, now_s)
         for one in taken.dropped:
             self._outcomes.add(project.name, key, one.category, one.reason, one.quantity)
         return taken
@@ -98,7 +108,7 @@ class Endpoint:
         credentials = auth.agreed(http, parsed.header.dsn, incoming.project)
         return parsed, self._projects.admit(credentials, origin), credentials.key
 
-    def _sort(self, parsed: Envelope, project: ProjectSettings, key: str, now_s: float) -> Taken:
+    def _sort(self, parsed: Envelope, project: ProjectSettings, key: str, client: Client, now_s: float) -> Taken:
         identity = _identity(parsed)
         taken = Taken(identity, [], [], [], [], project.name, key)
         drift = drift_s(parsed.header.sent_at, now_s)
@@ -108,6 +118,11 @@ class Endpoint:
                 continue
             category = items.category(item)
             messages = items.messages_of(item, identity or "", project.name, drift)
+            if messages and not self._entrance.open:
+                messages, dropped = self._entrance.let_in(messages, category, client)
+                taken.dropped.extend(dropped)
+                if not messages:
+                    continue
             quantity = len(messages) if items.has_topic(item) else 1
             limit = self._rates.take(key, project.per_minute, category, quantity, now_s)
             if limit is not None:

@@ -84,12 +84,16 @@ LONGEST_KEY = 200
 
 
 class Message(NamedTuple):
-    """A message for Kafka. ``topic`` has no prefix; ``project`` becomes its header."""
+    """A message for Kafka. ``topic`` has no prefix; ``project`` becomes a header.
+
+    So does ``weight``, how many like it the message stands for, as a decimal number; empty for one.
+    """
 
     topic: str
     key: bytes | None
     value: bytes
     project: str
+    weight: str = ""
 
 
 class _Head(Struct):

@@ -27,8 +27,8 @@ class Metrics:
         )
         self.outcomes = Counter(
             "aftershock_gateway_outcomes",
-            "Items by data category and outcome: accepted, no_topic, rate_limited, kafka, and client_<reason> for what "
-            "SDKs report to have discarded themselves",
+            "Items by data category and outcome: accepted, no_topic, rate_limited, kafka, filtered, sampled, "
+            "and client_<reason> for what SDKs report to have discarded themselves",
             ("category", "outcome"),
             registry=self.registry,
         )

@@ -155,7 +155,8 @@ class Server:
             held = len(body)
             query: Mapping[str, str] = request.query if request.query_string else {}
             form: Literal["envelope", "store"] = "store" if page["form"] == "store" else "envelope"
-            incoming = Incoming(form, page["project"], request.headers, query, body)
+            address = client_address(request, self._settings.proxies)
+            incoming = Incoming(form, page["project"], request.headers, query, body, address)
             taken = self._endpoint.take(incoming, time.time())
             self._metrics.count(taken.dropped)
             over = endpoint.refused(taken)
@@ -293,6 +294,16 @@ class _Connection(RequestHandler):
     def _give_up(self) -> None:
         if self._current_request is None and self._request_count == 0:
             self.force_close()
+
+
+def client_address(request: web.BaseRequest, proxies: int) -> str:
+    """Return the client's address: the one that the outermost of our own proxies saw, or else the connection's."""
+    if proxies:
+        seen = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
+        named = seen[-proxies].strip() if len(seen) >= proxies else ""
+        if named:
+            return named
+    return request.remote or ""
 
 
 def _rejection(rejection: Rejected) -> web.Response:

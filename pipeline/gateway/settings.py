@@ -28,7 +28,9 @@ class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True):
     """How ``aftershock gateway`` listens and how much it takes.
 
     ``spool`` is a directory on a disk that lasts, where events wait while Kafka is away; ``gateway-spool`` in the
-    user's data directory by default. With ``max_spool_bytes = 0`` none wait: SDKs are told to come back later.
+    user's data directory by default. ``proxies`` is how many proxies stand in front and add the address they see to
+    ``X-Forwarded-For``; without any, that header is not believed. With ``max_spool_bytes = 0`` none wait: SDKs are
+    told to come back later.
     """
 
     host: str = "127.0.0.1"
@@ -37,6 +39,7 @@ class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True):
     max_connections: Annotated[int, Meta(ge=1)] = 2000
     request_timeout_s: Annotated[float, Meta(ge=1, le=300)] = 20.0
     acknowledge_timeout_s: Annotated[float, Meta(ge=0.5, le=30)] = 3.0
+    proxies: Annotated[int, Meta(ge=0, le=16)] = 0
     spool: str = ""
     max_spool_bytes: Annotated[int, Meta(ge=0)] = 1024 * 1024 * 1024
 

@@ -136,7 +136,7 @@ class Sink:
             self._settings.topic_prefix + message.topic,
             message.value,
             message.key,
-            headers=[("project", message.project.encode())],
+            headers=_headers(message),
         )
         return sent
 
@@ -149,6 +149,11 @@ class Sink:
             partition.partition: ends[partition] if found is None else found.offset
             for partition, found in offsets.items()
         }
+
+
+def _headers(message: Message) -> list[tuple[str, bytes]]:
+    project = ("project", message.project.encode())
+    return [project, ("weight", message.weight.encode())] if message.weight else [project]
 
 
 def identity(topic: str, key: bytes | None, value: bytes) -> bytes:

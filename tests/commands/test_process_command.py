@@ -18,7 +18,7 @@ from pipeline.assemble import make_processor
 from pipeline.commands.process import arriving, command
 from pipeline.config import Settings
 from pipeline.errors import Misconfigured
-from pipeline.filter import Filter
+from pipeline.inbound import EVERYTHING
 from pipeline.tryout import Tryout
 from schemas.topics import MAX_EVENT_BYTES
 
@@ -28,7 +28,7 @@ SPANS = sorted((EXAMPLES / "spans").glob("*.json"))
 
 
 # Made once: compiling the scrubber takes longer than all that these tests do with it.
-TRYOUT = Tryout(make_processor(Settings()), Filter())
+TRYOUT = Tryout(make_processor(Settings()), EVERYTHING)
 
 
 @pytest.fixture(autouse=True)

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from pipeline.gateway.endpoint import Endpoint, Incoming, Taken, limits_header, refused
+from pipeline.gateway.items import Message
 from pipeline.gateway.outcomes import Outcomes
 from pipeline.gateway.projects import Projects
 from pipeline.gateway.rejection import Rejected
 from pipeline.gateway.reports import Outcome
 from pipeline.gateway.settings import ProjectSettings
+from pipeline.inbound import FilterSettings, Inbound, InboundPolicy, SampleSettings
 
 KEY = "0123456789abcdef0123456789abcdef"
 ID = "9ec79c33ec9942ab8353589fcb2e04dc"
@@ -43,7 +45,7 @@ def test_an_event_goes_to_errors_as_it_came() -> None:
     payload = b'{ "event_id": "' + ID.encode() + b'" ,  "message":"\\u0041 \xc3\xa4", "n": 1.0 }'
     taken = take(("event", payload), event_id=ID)
     assert taken.event_id == ID
-    assert taken.messages == [("errors", ID.encode(), payload, "7")]
+    assert taken.messages == [Message("errors", ID.encode(), payload, "7")]
     assert taken.delivered == [Outcome("error", "accepted", 1)]
     assert taken.dropped == []
 
@@ -237,7 +239,7 @@ def test_store_takes_every_form_that_older_sdks_sent() -> None:
     for body in (event, b"\n" + event + b"\n", base64.b64encode(event), base64.b64encode(zlib.compress(event))):
         taken = store(body)
         assert taken.event_id == ID
-        assert taken.messages == [("errors", ID.encode(), event, "7")]
+        assert taken.messages == [Message("errors", ID.encode(), event, "7")]
     assert json.loads(store(b'{"message":"x","extra":{"n":Infinity}}').messages[0].value)["message"] == "x"
     assert store(b'{"type":"transaction"}').messages[0].topic == "spans"
     for body in (b"", b"[]", b"{", b"hello", base64.b64encode(b"hello"), b"\xff"):
@@ -258,3 +260,52 @@ def test_a_tunnels_envelope_brings_its_own_dsn() -> None:
     endpoint = Endpoint(Projects([LIMITED]), 1 << 20, Outcomes())
     body = json.dumps({"dsn": f"https://{KEY}@host/7"}).encode() + b'\n{"type":"event"}\n{"message":"x"}'
     assert endpoint.take(Incoming("envelope", None, {}, {}, body), NOW).messages[0].project == "shop"
+
+
+def let_in(*items: tuple[str, Any], user_agent: str = "", address: str = "", **policy: Any) -> Taken:
+    """Take an envelope under filters and sampling rules."""
+    endpoint = Endpoint(Projects(), 1 << 22, Outcomes(), Inbound(InboundPolicy(**policy)))
+    lines = [json.dumps({"event_id": ID}).encode()]
+    for kind, payload in items:
+        data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        lines += [json.dumps({"type": kind, "length": len(data)}).encode(), data]
+    headers = {**AUTH, "user-agent": user_agent}
+    return endpoint.take(Incoming("envelope", "7", headers, {}, b"\n".join(lines), address), NOW)
+
+
+def test_what_a_filter_drops_is_answered_as_taken_and_counted() -> None:
+    taken = let_in(("event", {"message": "noise 1"}), filter=FilterSettings(messages=("noise*",)))
+    assert (taken.messages, taken.event_id, refused(taken)) == ([], ID, None)
+    assert taken.dropped == [Outcome("error", "filtered", 1, "messages")]
+    crawler = let_in(("event", {"platform": "javascript"}), user_agent="Bot/1", filter=FilterSettings(crawlers=True))
+    assert crawler.dropped == [Outcome("error", "filtered", 1, "crawlers")]
+    inside = let_in(("event", {}), address="10.1.1.1", filter=FilterSettings(addresses=("10.0.0.0/8",)))
+    assert inside.dropped == [Outcome("error", "filtered", 1, "addresses")]
+
+
+def test_what_sampling_keeps_carries_its_weight() -> None:
+    traces = [f"{number:032x}" for number in range(200)]
+    spans = {"items": [{"span_id": "a" * 16, "trace_id": trace} for trace in traces]}
+    taken = let_in(("span", spans), samples=(SampleSettings(rate=0.25, type="span"),))
+    assert {message.weight for message in taken.messages} == {"4"}
+    kept = len(taken.messages)
+    assert 20 < kept < 80
+    assert taken.delivered == [Outcome("span", "accepted", kept)]
+    assert taken.dropped == [Outcome("span", "sampled", 200 - kept)]
+
+
+def test_what_cannot_be_decoded_is_left_to_the_worker_by_filters_too() -> None:
+    for payload in (b"not json", b"[1]", b"[" * 5000):
+        taken = let_in(("event", payload), filter=FilterSettings(messages=("*",)))
+        assert [message.value for message in taken.messages] == [payload]
+    mended = let_in(("event", b'{"release": {}, "message": "x"}'), filter=FilterSettings(messages=("x",)))
+    assert mended.messages == []
+
+
+def test_what_is_filtered_is_not_counted_against_a_limit() -> None:
+    endpoint = Endpoint(
+        Projects([LIMITED]), 1 << 20, Outcomes(), Inbound(InboundPolicy(FilterSettings(messages=("noise",))))
+    )
+    for _ in range(5):
+        assert take(("event", {"message": "noise"}), endpoint=endpoint).limits == []
+    assert len(take(("event", {"message": "signal"}), endpoint=endpoint).messages) == 1
