@@ -136,8 +136,10 @@ class ClickHouse:
         except ClickHouseError as error:
             raise self._translated(error, "query", quote=True) from None
 
-    def stream(self, sql: str, fmt: str) -> Iterator[bytes]:
+    def stream(self, sql: str, fmt: str, parameters: Mapping[str, Any] | None = None) -> Iterator[bytes]:
         """Yield a query's answer piece by piece, in one of ClickHouse's own formats; all of it, or nothing.
+
+        ``parameters`` are bound to ``{name:Type}`` by the server.
 
         Raises:
             Unavailable: the server could not be reached.
@@ -145,8 +147,9 @@ class ClickHouse:
         """
         # Without it an error in the middle would come after the first rows, in their place.
         settings = {"wait_end_of_query": 1}
+        bound = dict(parameters) if parameters else None
         try:
-            with self._connected().raw_stream(sql, fmt=fmt, settings=settings) as answer:
+            with self._connected().raw_stream(sql, parameters=bound, fmt=fmt, settings=settings) as answer:
                 while piece := answer.read(STREAM_BYTES):
                     yield bytes(piece)
         except ClickHouseError as error:

@@ -19,6 +19,7 @@ ROOT = Path(schemas.__file__).parents[1]
 SERVERS = {"faust", "mode", "aiokafka", "aiohttp", "clickhouse_connect", "asyncio"}
 PURE = (
     "alert_rows",
+    "comparison",
     "count",
     "decode",
     "errors",
@@ -33,6 +34,7 @@ PURE = (
     "panes",
     "process",
     "records",
+    "regroup",
     "rows",
     "rules",
     "scrub",
@@ -46,6 +48,7 @@ EDGES = {
     "counting",
     "deliver",
     "health",
+    "history",
     "intake",
     "kafka",
     "ledger",

@@ -67,7 +67,8 @@ def command(settings: Settings, *, event: str, project: str, as_json: bool) -> N
         then = grouped.fingerprint
     click.echo(msgspec.json.encode(grouped).decode() if as_json else as_text(grouped))
     if then != grouped.fingerprint:
-        click.echo(f"It was stored under another fingerprint, {then}: the settings or the version have changed since.")
+        said = f"It was stored under another fingerprint, {then}: the settings or the version have changed since."
+        click.echo(said, err=True)
 
 
 def _of_file(settings: Settings, grouping: Grouping, name: str, project: str) -> Grouped:

@@ -126,6 +126,16 @@ class Rules(Struct, frozen=True):
         """
         return _Reader(line_of).rules(table)
 
+    def at_version(self, version: str) -> Rules:
+        """Return the same rules with one version of the algorithm for every project.
+
+        Raises:
+            Misconfigured: there is no such version.
+        """
+        if version not in VERSIONS:
+            raise Misconfigured(f"unknown grouping version: known are {', '.join(VERSIONS)}")
+        return msgspec.structs.replace(self, version=version, projects={})
+
     def match(self, event: Event, read: Read) -> FingerprintRule | None:
         """Return the first rule that matches an event."""
         for rule in self.fingerprints:
