@@ -10,6 +10,7 @@ import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 EVENT = Path(__file__).parents[1] / "schemas" / "examples" / "errors" / "python-flask-get.json"
 
@@ -36,15 +37,15 @@ class Load:
 def gzip_envelopes(count: int) -> list[bytes]:
     """Return envelopes with one 9 KB error each, every one with an id of its own."""
     event = json.loads(EVENT.read_bytes())
-    made = []
-    for _ in range(count):
-        event["event_id"] = uuid.uuid4().hex
-        event["timestamp"] = time.time()
-        payload = json.dumps(event).encode()
-        header = json.dumps({"event_id": event["event_id"]}).encode()
-        item = b'{"type":"event","length":%d}' % len(payload)
-        made.append(gzip.compress(b"\n".join((header, item, payload)), 6))
-    return made
+    return [gzip_envelope(event, uuid.uuid4().hex) for _ in range(count)]
+
+
+def gzip_envelope(event: dict[str, Any], event_id: str) -> bytes:
+    """Return an envelope with the event, under this id and with the time that it is now."""
+    payload = json.dumps({**event, "event_id": event_id, "timestamp": time.time()}).encode()
+    header = json.dumps({"event_id": event_id}).encode()
+    item = b'{"type":"event","length":%d}' % len(payload)
+    return gzip.compress(b"\n".join((header, item, payload)), 6)
 
 
 def requests(envelopes: list[bytes], path: str, key: str) -> list[bytes]:
@@ -78,7 +79,7 @@ async def run(port: int, sent: list[bytes], *, connections: int, rate: float | N
                 due = begun + turn / rate
                 await asyncio.sleep(max(0.0, due - time.perf_counter()))
             writer.write(sent[turn])
-            status, close = await _answer(reader)
+            status, close = await answer(reader)
             load.latencies.append(time.perf_counter() - due)
             load.statuses[status] += 1
             if close:
@@ -91,7 +92,7 @@ async def run(port: int, sent: list[bytes], *, connections: int, rate: float | N
     return load
 
 
-async def _answer(reader: asyncio.StreamReader) -> tuple[int, bool]:
+async def answer(reader: asyncio.StreamReader) -> tuple[int, bool]:
     """Read one answer; return its status, and whether the connection ends with it."""
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     _, _, rest = head.partition(b"content-length:")
