@@ -1,32 +1,21 @@
-"""The spool: what is answered with 200 while Kafka is away is on disk, and on Kafka afterwards, once."""
+"""The spool: what is answered with 200 while Kafka is away is on disk; integration/test_outage.py has the rest."""
 
 from __future__ import annotations
 
 import asyncio
 import http.client
-import json
-import threading
 import time
-import uuid
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deploy.local.embedded_broker import EmbeddedBroker
 from deploy.local.gateway import LOCAL_KEY, Gateway
-from deploy.local.kafka import ApacheKafka
 from deploy.local.ports import LOOPBACK, free_port
-from pipeline import kafka as kafka_edge
-from pipeline.config import KafkaSettings
 from pipeline.errors import Unavailable
 from pipeline.gateway.items import Message
 from pipeline.gateway.spool import Spool
-from schemas.topics import ERRORS, SPANS
 
 messages = st.builds(
     Message, st.sampled_from(("errors", "spans")), st.none() | st.binary(max_size=8), st.binary(max_size=300), st.text()
@@ -109,101 +98,6 @@ def test_each_process_has_a_place_of_its_own(tmp_path: Path) -> None:
         second.close()
 
     asyncio.run(work())
-
-
-class Senders(threading.Thread):
-    """Sends events, one after the other, whatever happens; remembers what was answered."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__()
-        self.port = port
-        self.answers: dict[str, int] = {}
-        self.ended = threading.Event()
-
-    def run(self) -> None:
-        while not self.ended.wait(0.005):
-            event_id = uuid.uuid4().hex
-            connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=30)
-            try:
-                connection.request("POST", f"/api/1/store/?sentry_key={LOCAL_KEY}", json.dumps({"event_id": event_id}))
-                self.answers[event_id] = connection.getresponse().status
-            except (OSError, http.client.HTTPException):
-                self.answers[event_id] = 0
-            finally:
-                connection.close()
-
-
-@pytest.fixture
-def topics(killable_broker: ApacheKafka | EmbeddedBroker) -> Iterator[ApacheKafka]:
-    """A broker of the test's own, with the event topics, that keeps them when it is killed."""
-    if not isinstance(killable_broker, ApacheKafka):
-        pytest.skip("the embedded broker loses its topics when it stops: this needs Apache Kafka")
-
-    async def create() -> None:
-        settings = KafkaSettings(bootstrap=killable_broker.address)
-        async with kafka_edge.administration(settings) as client:
-            await kafka_edge.create_topics(client, (ERRORS, SPANS), settings)
-
-    asyncio.run(create())
-    yield killable_broker
-    killable_broker.kill()
-
-
-async def keys_of(bootstrap: str) -> list[str]:
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
-    await consumer.start()
-    try:
-        partitions = [TopicPartition("errors", number) for number in range(ERRORS.partitions)]
-        consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
-        found: list[str] = []
-        while [tp for tp in partitions if await consumer.position(tp) < ends[tp]]:
-            for records in (await consumer.getmany(timeout_ms=500)).values():
-                found.extend(record.key.decode() for record in records)
-        return found
-    finally:
-        await consumer.stop()
-
-
-def test_with_kafka_gone_and_the_gateway_killed_everything_answered_is_there_once(
-    topics: ApacheKafka, tmp_path: Path
-) -> None:
-    gateway = Gateway(
-        port=free_port(),
-        environment={"AFTERSHOCK_KAFKA": topics.address},
-        data=tmp_path / "data",
-        log=tmp_path / "gateway.log",
-    )
-    senders = [Senders(gateway.port) for _ in range(4)]
-    with gateway:
-        try:
-            for sender in senders:
-                sender.start()
-            time.sleep(1)
-            topics.kill()
-            time.sleep(5)
-            gateway.kill()
-            gateway.launch()
-            time.sleep(3)
-            topics.start()
-            time.sleep(2)
-            # Perhaps in the middle of working the spool off.
-            gateway.kill()
-            gateway.start()
-            time.sleep(1)
-        finally:
-            for sender in senders:
-                sender.ended.set()
-            for sender in senders:
-                sender.join()
-        gateway.wait_until_ready()
-        keys = Counter(asyncio.run(keys_of(topics.address)))
-    answers = {event_id: status for sender in senders for event_id, status in sender.answers.items()}
-    taken = [event_id for event_id, status in answers.items() if status == 200]
-    assert len(taken) > 100
-    assert set(answers.values()) <= {200, 0}
-    assert [event_id for event_id in taken if keys[event_id] != 1] == []
-    assert max(keys.values()) == 1
 
 
 def test_without_room_on_disk_sdks_are_told_to_come_back(tmp_path: Path) -> None:
