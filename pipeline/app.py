@@ -4,7 +4,9 @@ Three kinds of agents, all fed with whole fetches:
 
 * ``errors`` and ``spans``: intake, the pure stages, ClickHouse and ``counts``;
 * ``counts``: the windows, and the alerts that follow;
-* ``alerts``: intake, the ``alerts`` table.
+* ``alerts`` and ``issue-changes``: intake, the tables of the same names.
+
+Beside them every worker follows all of ``issue-changes``, and begins when it knows what is there.
 """
 
 from __future__ import annotations
@@ -34,6 +36,9 @@ from pipeline.errors import AftershockError, Misconfigured, Unavailable
 from pipeline.gather import Limits
 from pipeline.health import Health, serve
 from pipeline.intake import Intake
+from pipeline.issue_rows import ISSUE_CHANGE_COLUMNS, ISSUE_CHANGES_TABLE, change_of, process_issue_changes
+from pipeline.issue_states import IssueStates
+from pipeline.issue_store import IssueStore
 from pipeline.ledger import Ledger
 from pipeline.metrics import Metrics
 from pipeline.records import Boundaries, Record, Source
@@ -43,7 +48,7 @@ from pipeline.transport import topic_partitions
 from pipeline.window_state import is_progress
 from pipeline.windows import Windows
 from schemas.alert import Alert, encode_alert
-from schemas.topics import ALERTS, CONSUMER_GROUP, COUNTS, ERRORS, MAX_MESSAGE_BYTES, SPANS, WINDOWS
+from schemas.topics import ALERTS, CONSUMER_GROUP, COUNTS, ERRORS, ISSUE_CHANGES, MAX_MESSAGE_BYTES, SPANS, WINDOWS
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +58,12 @@ FETCHES_WAITING = 2
 TICK_S = 1.0
 MOST_SENT_BEFORE = 10_000
 
-COLUMNS = {ERRORS_TABLE: ERROR_COLUMNS, SPANS_TABLE: SPAN_COLUMNS, ALERTS_TABLE: ALERT_COLUMNS}
+COLUMNS = {
+    ERRORS_TABLE: ERROR_COLUMNS,
+    SPANS_TABLE: SPAN_COLUMNS,
+    ALERTS_TABLE: ALERT_COLUMNS,
+    ISSUE_CHANGES_TABLE: ISSUE_CHANGE_COLUMNS,
+}
 
 
 class Whole(Schema):  # type: ignore[misc]
@@ -89,7 +99,10 @@ class Worker:
         self._executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="clickhouse")
         self._clickhouse = ClickHouse(settings.clickhouse)
         self._ledger = Ledger(self._clickhouse)
-        self._processor = make_processor(settings)
+        self._issue_store = IssueStore(self._clickhouse)
+        self._states = IssueStates()
+        self._states_read = asyncio.Event()
+        self._processor = make_processor(settings, self._states)
         self._counts_partitions = COUNTS.partitions_with(settings.kafka.partitions)
         self._incarnations: dict[str, str] = {}
         self._intakes: dict[str, Intake] = {}
@@ -100,6 +113,8 @@ class Worker:
             write=self._write_state,
             done=lambda partition, offset: self._done(COUNTS.name, partition, offset),
             sent_before=self._sent_before,
+            first_seen=lambda releases: self._asked(lambda: self._issue_store.first_seen(releases)),
+            store_reactions=lambda reactions: self._asked(lambda: self._issue_store.note(reactions)),
             metrics=self.metrics,
             flush_interval_s=settings.worker.flush_interval_s,
             clock=time.time,
@@ -109,11 +124,12 @@ class Worker:
 
     def _wire(self) -> None:
         app = self.app
-        for topic in (ERRORS.name, SPANS.name, ALERTS.name):
+        for topic in (ERRORS.name, SPANS.name, ALERTS.name, ISSUE_CHANGES.name):
             app.agent(self._channel(topic), name=topic, concurrency=1)(self._intake_agent(topic))
         app.agent(self._channel(COUNTS.name), name=COUNTS.name, concurrency=1)(self._counts_agent)
         app.timer(TICK_S, name="tick")(self._tick)
         app.task(self._start)
+        app.task(self._follow_issues)
         app.on_partitions_revoked.connect(self._on_revoked)
         app.on_before_shutdown.connect(self._on_shutdown)
         serve(app, self.health)
@@ -129,6 +145,7 @@ class Worker:
     def _intake_agent(self, topic: str) -> Callable[[Any], Awaitable[None]]:
         async def agent(stream: Any) -> None:
             intake = await self._intake(topic)
+            await self._states_read.wait()
             cutting = asyncio.create_task(self._guard(intake.cut_due()))
             try:
                 async for event in stream.noack().events():
@@ -139,6 +156,7 @@ class Worker:
         return self._guarded(agent)
 
     async def _counts_agent(self, stream: Any) -> None:
+        await self._states_read.wait()
         async for event in stream.noack().events():
             await self._guard(self._counting.take(*self._fetched(event)))
 
@@ -150,7 +168,7 @@ class Worker:
 
     async def _tick(self) -> None:
         consumer = self.app.consumer
-        if self.app.rebalancing or not consumer.flow_active:
+        if self.app.rebalancing or not consumer.flow_active or not self._states_read.is_set():
             return
         for tp in sorted(consumer.assignment()):
             if tp.topic == self._full(COUNTS.name):
@@ -182,6 +200,26 @@ class Worker:
     async def _start(self) -> None:
         await self._guard(self.health.watch())
 
+    async def _follow_issues(self) -> None:
+        positions: dict[int, int] = {}
+
+        async def follow() -> None:
+            async for records, all_read in kafka.keep_up(self.settings.kafka, ISSUE_CHANGES.name, positions):
+                for record in records:
+                    self._note_change(record)
+                if all_read:
+                    self._states_read.set()
+
+        await self._guard(until_available(follow, self.metrics.retries.labels("kafka").inc))
+
+    def _note_change(self, record: Record) -> None:
+        try:
+            self._states.put(*change_of(record))
+        except ValueError as error:
+            log.error(
+                "%s: offset %d of partition %d skipped: %s", ISSUE_CHANGES.name, record.offset, record.partition, error
+            )
+
     # What the agents call
 
     async def _intake(self, topic: str) -> Intake:
@@ -203,7 +241,9 @@ class Worker:
 
     def _delivery(self, topic: str) -> Delivery:
         return Delivery(
-            process_alerts if topic == ALERTS.name else self._processor.process,
+            {ALERTS.name: process_alerts, ISSUE_CHANGES.name: process_issue_changes}.get(
+                topic, self._processor.process
+            ),
             COLUMNS,
             ledger=self._ledger,
             clickhouse=self._clickhouse,
@@ -240,6 +280,7 @@ class Worker:
             allowed_lateness_s=self.settings.alerts.allowed_lateness_s,
             table=f"{self.settings.clickhouse.database}.errors",
             incarnation=await self._incarnation(COUNTS.name),
+            states=self._states,
         )
         retried = self.metrics.retries.labels("kafka").inc
         windows.load(await until_available(lambda: self._stored_state(partition), retried))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from pipeline.issue_states import IssueStates
 from pipeline.matching import Occurrence
 from pipeline.records import Source
 from pipeline.rules import Rule, Rules
@@ -25,7 +26,10 @@ _GroupKey = tuple[str, str, str, str]
 
 
 class _Plan(NamedTuple):
-    """What has to be counted for events of one project, environment, level and release."""
+    """What has to be counted for events of one project, environment, level and release.
+
+    ``news`` are the rules about issues that look at more than project and environment.
+    """
 
     issue: bool
     counted: tuple[Rule, ...]
@@ -34,15 +38,20 @@ class _Plan(NamedTuple):
 
 
 class _Tally:
-    """The counts of one group within one batch; ``panes`` are numbered by their start divided by their width."""
+    """The counts of one group within one batch; ``panes`` are numbered by their start divided by their width.
 
-    __slots__ = ("event_ids", "first", "first_ms", "last_ms", "panes")
+    ``releases`` and ``users`` are kept for an issue's own counts alone.
+    """
+
+    __slots__ = ("event_ids", "first", "first_ms", "last_ms", "panes", "releases", "users")
 
     def __init__(self, first: Occurrence) -> None:
         self.first = first
         self.first_ms = self.last_ms = first.timestamp_ms
         self.panes: dict[int, Count] = {}
         self.event_ids: list[str] = []
+        self.releases: dict[str, int] = {}
+        self.users: set[int] | None = None
 
     def add(self, occurrence: Occurrence, pane: int) -> None:
         self.panes[pane] = self.panes.get(pane, 0) + occurrence.weight
@@ -60,22 +69,38 @@ class _Tally:
         self.last_ms = max(self.last_ms, other.last_ms)
         self.event_ids += other.event_ids[: MAX_EVENT_IDS - len(self.event_ids)]
 
+    def merge_issue(self, cell: _Cell) -> None:
+        """Merge events of one release into the issue's own counts."""
+        self.merge(cell)
+        release = cell.first.release[:MAX_TEXT]
+        self.releases[release] = max(cell.last_ms, self.releases.get(release, cell.last_ms))
+        if cell.users is not None:
+            self.users = cell.users if self.users is None else self.users | cell.users
+
 
 class _Cell(_Tally):
-    """A tally of events that differ in nothing but texts, tags and time, with what has to be done about them."""
+    """A tally of events that differ in nothing but texts, tags and time, with what has to be done about them.
 
-    __slots__ = ("plan",)
+    ``issue`` is the fingerprint of the issue that they count for.
+    """
 
-    def __init__(self, first: Occurrence, plan: _Plan) -> None:
+    __slots__ = ("issue", "plan")
+
+    def __init__(self, first: Occurrence, plan: _Plan, issue: str) -> None:
         super().__init__(first)
         self.plan = plan
+        self.issue = issue
 
 
 class Counter:
-    """Counts batches for a set of rules. Not for use by several threads at once: it remembers which rules apply."""
+    """Counts batches for a set of rules. Not for use by several threads at once: it remembers which rules apply.
 
-    def __init__(self, rules: Rules, partitions: int) -> None:
+    ``states`` says which issues are merged, and whose users are counted; the events of merged issues count as one.
+    """
+
+    def __init__(self, rules: Rules, partitions: int, states: IssueStates | None = None) -> None:
         self._rules = rules
+        self._states = states if states is not None else IssueStates()
         self._partitions = partitions
         self._pane_ms = rules.pane_s * 1000
         self._plans: dict[tuple[str, str, str, str], _Plan] = {}
@@ -88,11 +113,11 @@ class Counter:
         """
         cells, tallies = self._tally(occurrences)
         issues: dict[_GroupKey, _Tally] = {}
-        for (project, environment, _level, _release, fingerprint), cell in cells.items():
-            if cell.plan.issue:
-                _merge(issues, ("", project, environment, fingerprint), cell)
+        for (project, environment, _level, _release, _fingerprint), cell in cells.items():
+            if cell.plan.issue or self._states.get(project, cell.issue) is not None:
+                _tally_of(issues, ("", project, environment, cell.issue), cell).merge_issue(cell)
             for rule in cell.plan.counted:
-                _merge(tallies, _group(rule, project, environment, fingerprint), cell)
+                _tally_of(tallies, _group(rule, project, environment, cell.issue), cell).merge(cell)
         widths = {rule.name: rule.hop_s for rule in self._rules.counting}
         batches: dict[int, CountsBatch] = {}
         for key, tally in (*issues.items(), *tallies.items()):
@@ -120,7 +145,7 @@ class Counter:
             )
             cell = cells.get(key)
             if cell is None:
-                cell = cells[key] = _Cell(occurrence, self._plan(*key[:4]))
+                cell = cells[key] = self._cell(occurrence, self._plan(*key[:4]))
             # _Tally.add, written out: this is the one place that runs for every event.
             timestamp = occurrence.timestamp_ms
             pane = timestamp // pane_ms
@@ -132,14 +157,22 @@ class Counter:
                 cell.last_ms = timestamp
             if len(cell.event_ids) < MAX_EVENT_IDS:
                 cell.event_ids.append(occurrence.event_id)
+            if cell.users is not None and occurrence.user_hash:
+                cell.users.add(occurrence.user_hash)
             for rule in cell.plan.looked_at:
                 if rule.match.details(occurrence):
-                    group = _group(rule, occurrence.project, occurrence.environment, occurrence.fingerprint)
+                    group = _group(rule, occurrence.project, occurrence.environment, cell.issue)
                     tally = tallies.get(group)
                     if tally is None:
                         tally = tallies[group] = _Tally(occurrence)
                     tally.add(occurrence, pane)
         return cells, tallies
+
+    def _cell(self, first: Occurrence, plan: _Plan) -> _Cell:
+        cell = _Cell(first, plan, self._states.target(first.project, first.fingerprint))
+        if self._states.counts_users(first.project, cell.issue):
+            cell.users = set()
+        return cell
 
     def _plan(self, project: str, environment: str, level: str, release: str) -> _Plan:
         key = (project, environment, level, release)
@@ -152,14 +185,15 @@ class Counter:
 
     def _make_plan(self, project: str, environment: str, level: str, release: str) -> _Plan:
         matching = [rule for rule in self._rules.all if rule.match.header(project, environment, level, release)]
-        # Which issues are known has to be kept up for all of them as soon as any rule asks for new ones.
+        # Which issues are known has to be kept up for all of them as soon as any rule asks for new ones. Issues that
+        # people have changed have their own counts in any case.
         issue = bool(self._rules.new_issue) or any(rule.reads_issue_entries for rule in matching)
         own = [rule for rule in matching if rule.kind == "count" and not rule.reads_issue_entries]
         return _Plan(
             issue=issue,
             counted=tuple(rule for rule in own if not rule.match.needs_details),
             looked_at=tuple(rule for rule in own if rule.match.needs_details),
-            news=tuple(rule for rule in matching if rule.kind == "new_issue" and not rule.match.by_place),
+            news=tuple(rule for rule in matching if rule.kind != "count" and not rule.match.by_place),
         )
 
     def _partial(self, key: _GroupKey, tally: _Tally, width_s: int) -> PartialCount:
@@ -179,6 +213,8 @@ class Counter:
             level=first.level,
             release=first.release[:MAX_TEXT],
             matched=[] if rule else self._news(first),
+            releases=list(tally.releases.items()),
+            users=sorted(tally.users) if tally.users else [],
         )
 
     def _news(self, first: Occurrence) -> list[str]:
@@ -190,11 +226,11 @@ def _group(rule: Rule, project: str, environment: str, fingerprint: str) -> _Gro
     return rule.name, project, environment, fingerprint if rule.by == "issue" else ""
 
 
-def _merge(tallies: dict[_GroupKey, _Tally], key: _GroupKey, cell: _Tally) -> None:
+def _tally_of(tallies: dict[_GroupKey, _Tally], key: _GroupKey, cell: _Cell) -> _Tally:
     tally = tallies.get(key)
     if tally is None:
         tally = tallies[key] = _Tally(cell.first)
-    tally.merge(cell)
+    return tally
 
 
 def _widen(panes: dict[int, Count], from_s: int, to_s: int) -> list[tuple[int, Count]]:

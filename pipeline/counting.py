@@ -1,8 +1,8 @@
 """Counting: the messages of the ``counts`` topic applied to the windows, and the alerts that follow sent on.
 
-The order is what makes it exact: alerts are acknowledged, then the changed state is in the changelog, then
-the offset is committed. After a crash the same messages are applied again to exactly what had not been written;
-alerts that were sent already are recognised by their ids on the alert topic.
+The order is what makes it exact: alerts are acknowledged, then what issues have done is stored, then the changed
+state is in the changelog, then the offset is committed. After a crash the same messages are applied again to exactly
+what had not been written; alerts that were sent already are recognised by their ids on the alert topic.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from contextlib import suppress
 from msgspec import Struct
 
 from pipeline.metrics import Metrics
+from pipeline.reactions import Reaction
 from pipeline.records import Record
 from pipeline.windows import Windows
 from schemas.alert import Alert
@@ -50,6 +51,8 @@ class Counting:
         write: writes changed entries of a partition to the changelog; returns when they are there.
         done: told how far a partition is done.
         sent_before: the ids of alerts that are on the alert topic.
+        first_seen: when the first events of some releases happened, as far as that is stored.
+        store_reactions: stores what issues have done; returns when it is there. The same may come again.
         metrics: what is counted on the way.
         flush_interval_s: how often the state is written.
         clock: seconds since the epoch.
@@ -63,6 +66,8 @@ class Counting:
         write: Callable[[int, Sequence[tuple[bytes, bytes | None]]], Awaitable[None]],
         done: Callable[[int, int], None],
         sent_before: Callable[[], Awaitable[Iterable[str]]],
+        first_seen: Callable[[set[tuple[str, str]]], Awaitable[Iterable[tuple[str, str, int]]]],
+        store_reactions: Callable[[Sequence[Reaction]], Awaitable[None]],
         metrics: Metrics,
         flush_interval_s: float,
         clock: Callable[[], float],
@@ -72,6 +77,8 @@ class Counting:
         self._write = write
         self._done = done
         self._sent_before = sent_before
+        self._first_seen = first_seen
+        self._store_reactions = store_reactions
         self._metrics = metrics
         self._flush_interval_s = flush_interval_s
         self._clock = clock
@@ -92,7 +99,7 @@ class Counting:
             if watched.released:
                 return
             new = [record for record in records if record.offset >= watched.next_offset]
-            await self._announce([alert for record in new for alert in self._apply(watched, record)])
+            await self._announce([alert for record in new for alert in await self._apply(watched, record)])
             if new:
                 watched.next_offset = new[-1].offset + 1
             await self._flush_if_due(partition, watched)
@@ -144,12 +151,16 @@ class Counting:
                 watched.released = True
         return watched
 
-    def _apply(self, watched: Watched, record: Record) -> list[Alert]:
+    async def _apply(self, watched: Watched, record: Record) -> list[Alert]:
         try:
             batch = decode_counts(record.value or b"")
         except ValueError as error:
             log.error("counts-%d: offset %d skipped: %s", record.partition, record.offset, error)
             return []
+        issues = watched.windows.issues
+        wanted = issues.releases_to_look_up(batch)
+        if wanted:
+            issues.learn_releases(batch, wanted, await self._first_seen(wanted))
         return watched.windows.apply(batch, record.offset, self._clock())
 
     async def _announce(self, alerts: Iterable[Alert]) -> None:
@@ -170,6 +181,9 @@ class Counting:
             await self._flush(partition, watched)
 
     async def _flush(self, partition: int, watched: Watched) -> None:
+        reactions = watched.windows.issues.take_reactions()
+        if reactions:
+            await self._store_reactions(reactions)
         if watched.released:
             return
         changes = watched.windows.take_changes()

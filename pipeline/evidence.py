@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
 import xxhash
 
+from pipeline.rules import Rule
 from schemas.alert import Alert, Kind, Severity, State, quote
+from schemas.counts import PartialCount
 
 EVIDENCE_ROWS = 100
 """How many events the query of an alert shows at most, newest first."""
@@ -27,6 +30,21 @@ class Subject(msgspec.Struct, array_like=True, frozen=True, gc=False):
     event_ids: list[str]
 
 
+def subject_of(rule: Rule, partial: PartialCount) -> Subject:
+    """Return what an alert of a rule says about the counts that it fires for."""
+    return Subject(
+        kind=rule.kind,
+        severity=rule.severity,
+        threshold=rule.threshold,
+        conditions=rule.match.sql(),
+        title=partial.title,
+        culprit=partial.culprit,
+        level=partial.level,
+        release=partial.release,
+        event_ids=partial.event_ids,
+    )
+
+
 def build_alert(
     rule: str,
     group: tuple[str, str, str],
@@ -38,17 +56,21 @@ def build_alert(
     window: tuple[float, float],
     now: float,
     table: str,
+    members: Sequence[str] = (),
+    change: str = "",
 ) -> Alert:
     """Return the alert for a change of state.
 
     ``group`` is (project, environment, fingerprint). ``started`` tells this episode from others of the same rule
     and group; ``window`` is (start, end), ``now`` when the change was noticed; all in seconds since the epoch.
-    ``table`` is the table of errors with its database.
+    ``table`` is the table of errors with its database; ``members`` are the fingerprints of the issue's events, where
+    they are not its own alone. ``change`` is the id of the change that an issue reacts to: it names the alert instead
+    of the environment and ``started``, because an issue comes back once, wherever that is noticed first.
     """
     project, environment, fingerprint = group
     start, end = (datetime.fromtimestamp(round(at, 3), UTC) for at in window)
     return Alert(
-        id=_digest(rule, *group, str(started), state),
+        id=_digest(rule, project, fingerprint, change, state) if change else _digest(rule, *group, str(started), state),
         rule=rule,
         kind=subject.kind,
         severity=subject.severity,
@@ -65,7 +87,7 @@ def build_alert(
         window_start=start,
         window_end=end,
         event_ids=list(subject.event_ids),
-        query=_query(table, group, subject.conditions, start, end),
+        query=_query(table, group, subject.conditions, start, end, members),
         dedup_key=_digest(rule, *group),
         created_at=datetime.fromtimestamp(round(now, 3), UTC),
     )
@@ -76,10 +98,19 @@ def _digest(*parts: str) -> str:
     return xxhash.xxh3_128_hexdigest(msgspec.msgpack.encode(parts))
 
 
-def _query(table: str, group: tuple[str, str, str], conditions: list[str], start: datetime, end: datetime) -> str:
+def _query(
+    table: str,
+    group: tuple[str, str, str],
+    conditions: list[str],
+    start: datetime,
+    end: datetime,
+    members: Sequence[str],
+) -> str:
     project, environment, fingerprint = group
     wanted = [f"project = {quote(project)}", f"environment = {quote(environment)}"]
-    if fingerprint:
+    if len(members) > 1:
+        wanted.append(f"fingerprint IN ({', '.join(map(quote, members))})")
+    elif fingerprint:
         wanted.append(f"fingerprint = {quote(fingerprint)}")
     wanted += [f"timestamp >= {_instant(start)}", f"timestamp < {_instant(end)}", *conditions]
     return (

@@ -312,6 +312,37 @@ async def follow(settings: KafkaSettings, topic: str, *, from_beginning: bool) -
             yield record
 
 
+async def keep_up(
+    settings: KafkaSettings, topic: str, positions: dict[int, int]
+) -> AsyncIterator[tuple[list[ConsumerRecord], bool]]:
+    """Yield what is on a topic as it comes, for ever, each time with whether all that was there at first has been read.
+
+    ``positions`` has the offset to begin at by partition, and is kept up to date: with the same one it goes on where
+    it has stopped. Without it, it begins with the first message that is kept.
+
+    Raises:
+        Misconfigured: there is no such topic.
+        Unavailable: Kafka cannot be reached.
+    """
+    try:
+        async with consumer(settings) as client:
+            partitions = await partitions_of(client, settings.topic_prefix + topic)
+            if not partitions:
+                raise Misconfigured(f"no topic {settings.topic_prefix}{topic}: run `aftershock migrate`")
+            ends, begins = await client.end_offsets(partitions), await client.beginning_offsets(partitions)
+            client.assign(partitions)
+            for partition in partitions:
+                client.seek(partition, max(positions.get(partition.partition, 0), begins[partition]))
+            while True:
+                fetched = await client.getmany(timeout_ms=500)
+                records = [record for found in fetched.values() for record in found]
+                reached = {partition: await client.position(partition) for partition in partitions}
+                yield records, all(reached[partition] >= ends[partition] for partition in partitions)
+                positions.update({partition.partition: offset for partition, offset in reached.items()})
+    except KafkaError as error:
+        raise Unavailable(f"topic {topic} cannot be followed ({type(error).__name__})") from None
+
+
 async def read_to_end(
     settings: KafkaSettings, topic: str, starts: Mapping[int, int] | None = None, *, only: int | None = None
 ) -> AsyncIterator[ConsumerRecord]:

@@ -46,6 +46,11 @@ class KnownIssues:
         self._environments.move_to_end(issue)
         return new
 
+    def forget(self, issue: Issue) -> None:
+        """Take an issue as never seen."""
+        if self._environments.pop(issue, None) is not None:
+            self.changed[issue] = None
+
     def forget_excess(self) -> int:
         """Forget the longest idle issues beyond the limit; return how many."""
         excess = len(self._environments) - self._limit

@@ -72,6 +72,10 @@ class Occurrence(Protocol):
         """The tags, as a mapping or as pairs."""
 
     @property
+    def user_hash(self) -> int:
+        """Whom it happened to; 0 when nobody is known."""
+
+    @property
     def weight(self) -> int | float:
         """How many events this one stands for; 1 without sampling."""
 

@@ -30,6 +30,7 @@ from pipeline.fingerprint import Grouped, Grouping
 from pipeline.identity import user_hash
 from pipeline.inbound import Inbound, Verdict
 from pipeline.inbound.settings import Kind
+from pipeline.issue_states import IssueStates
 from pipeline.records import Batch, Record, header
 from pipeline.rows import ERRORS_TABLE, SPANS_TABLE, Counted, Origin, Row, counted, error_row, span_rows
 from pipeline.scrub import Scrubber
@@ -44,6 +45,9 @@ ERROR_TYPES = frozenset((None, "", "error", "default", "csp", "hpkp", "expectct"
 TOGETHER = 100
 """How many records go through the stages together: decoded, they take a megabyte or two, what a processor's cache
 holds, and are gone before the next ones come."""
+
+DISCARDED = "discarded issue"
+"""What an event is dropped by whose issue was deleted for good."""
 
 UNDECODED = Decoded(Event(), b"")
 """What an item holds before the first stage."""
@@ -86,6 +90,7 @@ class Processor:
         grouping: finds the issue an event belongs to.
         counter: counts events for the alert rules.
         inbound: drops events, and weighs those that stand for others.
+        states: which issues were deleted for good: their events are dropped.
         hash_key: the key of :func:`pipeline.identity.user_hash`.
         topic_prefix: what stands before the topics' names, to be taken off in what is stored.
         now_ms: the clock for the time in dead letters, and for records whose timestamp is astray.
@@ -98,6 +103,7 @@ class Processor:
         counter: Counter,
         inbound: Inbound,
         *,
+        states: IssueStates | None = None,
         hash_key: bytes = b"",
         topic_prefix: str = "",
         now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
@@ -106,6 +112,7 @@ class Processor:
         self._grouping = grouping
         self._counter = counter
         self._inbound = inbound
+        self._states = states if states is not None else IssueStates()
         self._hash_key = hash_key
         self._prefix = topic_prefix
         self._now_ms = now_ms
@@ -134,6 +141,8 @@ class Processor:
             items = self._stage("filter", lambda item: self._keep(item, outcome), items, outcome)
         items = self._stage("scrub", self._scrub, items, outcome)
         items = self._stage("fingerprint", self._group, items, outcome)
+        if self._states.discarding:
+            items = self._stage("discard", lambda item: self._keep_issue(item, outcome), items, outcome)
         return self._stage("rows", lambda item: self._add_rows(item, outcome), items, outcome)
 
     def _stage(
@@ -208,6 +217,12 @@ class Processor:
         if not is_span(item.decoded.event, item.origin.topic):
             item.grouped = self._grouping.group(item.decoded.event, item.origin.project)
         return item
+
+    def _keep_issue(self, item: Item, outcome: Outcome) -> Item | None:
+        if item.grouped is None or not self._states.discards(item.origin.project, item.grouped.fingerprint):
+            return item
+        outcome.filtered[DISCARDED] = outcome.filtered.get(DISCARDED, 0) + 1
+        return None
 
     def _add_rows(self, item: Item, outcome: Outcome) -> Item:
         if item.grouped is None:

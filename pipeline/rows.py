@@ -143,6 +143,7 @@ class Counted(NamedTuple):
     event_id: str
     timestamp_ms: int
     tags: dict[str, str]
+    user_hash: int
     weight: float
 
 

@@ -1,7 +1,8 @@
 """Alert rules as data: the ``[[rule]]`` tables of ``aftershock.toml``, validated and compiled.
 
-Two kinds. ``count`` fires when the events of one issue, or all events that match, reach a threshold within a
-window. ``new_issue`` fires when an issue is seen for the first time. docs/alerts.md describes every setting.
+Four kinds. ``count`` fires when the events of one issue, or all events that match, reach a threshold within a
+window. ``new_issue`` fires when an issue is seen for the first time, ``regressed`` when one comes back that was
+resolved, ``unignored`` when one is not ignored any more. docs/alerts.md describes every setting.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d{1,9})([smhd])")
 _COMMON_KEYS = ("name", "kind", "severity", "window", "match")
 _COUNT_KEYS = (*_COMMON_KEYS, "threshold", "by", "hop", "cooldown")
+_NEWS_WINDOWS = {"new_issue": "1h", "regressed": "1d", "unignored": "1d"}
 _LEVELS = ("fatal", "error", "warning", "info", "debug")
 
 
@@ -41,8 +43,8 @@ _LEVELS = ("fatal", "error", "warning", "info", "debug")
 class Rule:
     """One rule.
 
-    * ``window_s``: for ``count``, the window's length; for ``new_issue``, how long ago its first event may have
-      happened for the issue still to be news. Seconds.
+    * ``window_s``: for ``count``, the window's length; for the other kinds, how long ago the events may have happened
+      for the issue still to be news. Seconds.
     * ``hop_s``: by how much the window moves, and so the width of the panes it is made of. Divides ``window_s``;
       equal to it, windows tumble.
     * ``cooldown_s``: how long after it was resolved the rule stays silent for that group. Seconds.
@@ -77,6 +79,8 @@ def pane_width(window_s: int) -> int:
 
 DEFAULT_RULES = (
     Rule(name="new issue", kind="new_issue", severity="warning", window_s=3600),
+    Rule(name="regressed issue", kind="regressed", severity="warning", window_s=86400),
+    Rule(name="issue ignored no more", kind="unignored", severity="warning", window_s=86400),
     Rule(
         name="issue burst",
         kind="count",
@@ -87,7 +91,7 @@ DEFAULT_RULES = (
         cooldown_s=600,
     ),
 )
-"""What runs without a configuration: every new issue, and 100 events of one issue within 5 minutes."""
+"""What runs without a configuration: every issue that is new or comes back, and 100 events of one within 5 minutes."""
 
 
 @dataclass(frozen=True)
@@ -99,12 +103,16 @@ class Rules:
     @cached_property
     def counting(self) -> tuple[Rule, ...]:
         """The rules of kind ``count``."""
-        return tuple(rule for rule in self.all if rule.kind == "count")
+        return self.of_kind("count")
 
     @cached_property
     def new_issue(self) -> tuple[Rule, ...]:
         """The rules of kind ``new_issue``."""
-        return tuple(rule for rule in self.all if rule.kind == "new_issue")
+        return self.of_kind("new_issue")
+
+    def of_kind(self, kind: Kind) -> tuple[Rule, ...]:
+        """Return the rules of one kind."""
+        return tuple(rule for rule in self.all if rule.kind == kind)
 
     @cached_property
     def pane_s(self) -> int:
@@ -148,8 +156,8 @@ class _Reader:
         self._check_keys(kind)
         severity = cast("Severity", self._choice("severity", get_args(Severity), "warning"))
         match = Match(tuple(self._conditions()))
-        if kind == "new_issue":
-            return Rule(name, kind, severity, self._duration("window", "1h"), match)
+        if kind != "count":
+            return Rule(name, kind, severity, self._duration("window", _NEWS_WINDOWS[kind]), match)
         window_s = self._duration("window", None)
         return Rule(
             name=name,

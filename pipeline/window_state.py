@@ -1,7 +1,8 @@
 """What of the windows outlives a worker: entries of a compacted table, as bytes.
 
-Three kinds of entry, told apart by the first element of their key: the window of one group for one rule, the
-environments in which an issue is known, and how far each source has been applied. Keys and values are msgpack
+Four kinds of entry, told apart by the first element of their key: the window of one group for one rule, the
+environments in which an issue is known, what an issue did after people changed it, and how far each source has been
+applied. Keys and values are msgpack
 arrays. A value starts with :data:`STATE_VERSION`; a field is added only at the end, with a default.
 """
 
@@ -20,6 +21,7 @@ STATE_VERSION = 1
 
 WINDOW = "w"
 KNOWN = "k"
+REACTION = "r"
 SOURCE = "s"
 
 
@@ -67,6 +69,30 @@ class KnownEntry(Struct, array_like=True, gc=False):
     environments: list[str]
 
 
+ReactionKind = Literal["", "regressed", "unignored", "returned"]
+
+
+class ReactionEntry(Struct, array_like=True):
+    """What an issue did after a change.
+
+    * ``change``: the change's id. ``kind``: how it came back; empty while it has not.
+    * ``asof``: the offset of the counts partition, in the life ``incarnation`` of its topic, that it was applied up to.
+    * ``at_ms``, ``release``: of an event that brought it back; ``environments``: where it has come back.
+    * ``count``, ``users``: of an issue that is ignored until some number: its events and users since.
+    """
+
+    version: int
+    change: str
+    kind: ReactionKind = ""
+    asof: int = -1
+    at_ms: int = 0
+    release: str = ""
+    environments: list[str] = []
+    count: Count = 0
+    users: list[int] = []
+    incarnation: str = ""
+
+
 class SourceEntry(Struct, array_like=True, gc=False):
     """The last offset of a source whose batch has been applied."""
 
@@ -75,17 +101,17 @@ class SourceEntry(Struct, array_like=True, gc=False):
 
 
 Key = tuple[str, ...]
-"""(:data:`WINDOW`, rule, project, environment, fingerprint), (:data:`KNOWN`, project, fingerprint) or
-(:data:`SOURCE`, topic, incarnation, partition)."""
+"""(:data:`WINDOW`, rule, project, environment, fingerprint), (:data:`KNOWN`, project, fingerprint),
+(:data:`REACTION`, project, fingerprint) or (:data:`SOURCE`, topic, incarnation, partition)."""
 
-_Entry = TypeVar("_Entry", WindowEntry, KnownEntry, SourceEntry)
+_Entry = TypeVar("_Entry", WindowEntry, KnownEntry, ReactionEntry, SourceEntry)
 
 _encoder = msgspec.msgpack.Encoder()
 _keys = msgspec.msgpack.Decoder(tuple[str, ...])
-_LENGTHS = {WINDOW: 5, KNOWN: 3, SOURCE: 4}
+_LENGTHS = {WINDOW: 5, KNOWN: 3, REACTION: 3, SOURCE: 4}
 
 
-def encode(value: Key | WindowEntry | KnownEntry | SourceEntry) -> bytes:
+def encode(value: Key | WindowEntry | KnownEntry | ReactionEntry | SourceEntry) -> bytes:
     """Return the bytes of a key or of a value."""
     return _encoder.encode(value)
 

@@ -26,18 +26,21 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from pipeline.evidence import Subject, build_alert
-from pipeline.known_issues import KnownIssues
+from pipeline.evidence import build_alert, subject_of
+from pipeline.issue_alerts import IssueAlerts
+from pipeline.issue_states import IssueStates
 from pipeline.panes import Window, enough, window_end
 from pipeline.rules import Rule, Rules
 from pipeline.window_state import (
     KNOWN,
+    REACTION,
     SOURCE,
     STATE_VERSION,
     WINDOW,
     Episode,
     Key,
     KnownEntry,
+    ReactionEntry,
     SourceEntry,
     WindowEntry,
     decode_key,
@@ -81,7 +84,8 @@ class Windows:
     long after its end a window may still raise an alarm. ``max_groups`` bounds the windows a rule keeps,
     ``max_known`` the issues that are remembered as known; the longest idle go first. ``table`` is named in the
     alerts' queries. ``partitions`` is the number of counts partitions, ``incarnation`` the UUID of the counts topic:
-    when the topic was made anew, its offsets start from 0 again and must not be taken for old ones.
+    when the topic was made anew, its offsets start from 0 again and must not be taken for old ones. ``states`` is what
+    people wish the issues to be.
 
     ``now`` is always seconds since the epoch.
     """
@@ -97,11 +101,20 @@ class Windows:
         max_known: int = 100_000,
         table: str = "aftershock.errors",
         incarnation: str = "",
+        states: IssueStates | None = None,
     ) -> None:
         self.stats = WindowStats()
         self._rules = {rule.name: rule for rule in rules.counting}
         self._definitions = {name: rule.definition for name, rule in self._rules.items()}
-        self._news = rules.new_issue
+        self._states = states if states is not None else IssueStates()
+        self.issues = IssueAlerts(
+            rules,
+            self._states,
+            lateness_s=allowed_lateness_s,
+            max_known=max_known,
+            table=table,
+            incarnation=incarnation,
+        )
         self._partition = partition
         self._partitions = partitions
         self._lateness_s = allowed_lateness_s
@@ -109,7 +122,6 @@ class Windows:
         self._table = table
         self._incarnation = incarnation
         self._windows: dict[str, OrderedDict[Group, Window]] = {name: OrderedDict() for name in self._rules}
-        self._known = KnownIssues(max_known)
         self._sources: dict[tuple[str, str, int], int] = {}
         self._issue_rules: dict[tuple[str, str], tuple[Rule, ...]] = {}
         self._active: dict[tuple[str, Group], None] = {}
@@ -134,7 +146,9 @@ class Windows:
             if key[0] == WINDOW:
                 self._load_window(key, decode_value(data, WindowEntry))
             elif key[0] == KNOWN:
-                self._known.load((key[1], key[2]), decode_value(data, KnownEntry).environments)
+                self.issues.load_known((key[1], key[2]), decode_value(data, KnownEntry))
+            elif key[0] == REACTION:
+                self.issues.load_reaction((key[1], key[2]), decode_value(data, ReactionEntry))
             else:
                 self._sources[key[1], key[2], int(key[3])] = decode_value(data, SourceEntry).last
 
@@ -158,13 +172,12 @@ class Windows:
         The sources' progress comes last.
         """
         changes: list[tuple[bytes, bytes | None]] = [(encode(key), self._window_value(key)) for key in self._dirty]
-        changes += [(encode((KNOWN, *issue)), self._known_value(issue)) for issue in self._known.changed]
+        changes += self.issues.take_changes()
         for topic, incarnation, partition in self._dirty_sources:
             last = self._sources[topic, incarnation, partition]
             key = (SOURCE, topic, incarnation, str(partition))
             changes.append((encode(key), encode(SourceEntry(STATE_VERSION, last))))
         self._dirty.clear()
-        self._known.changed.clear()
         self._dirty_sources.clear()
         for name, group in self._active:
             episode = self._windows[name][group].episode
@@ -177,16 +190,11 @@ class Windows:
         window = windows.get((key[2], key[3], key[4])) if windows is not None else None
         return None if window is None else encode(window.to_entry(self._definitions[key[1]], self._incarnation))
 
-    def _known_value(self, issue: tuple[str, str]) -> bytes | None:
-        if issue not in self._known:
-            return None
-        return encode(KnownEntry(STATE_VERSION, list(self._known.environments(issue))))
-
     # Messages
 
     def apply(self, batch: CountsBatch, offset: int, now: float) -> list[Alert]:
         """Apply the message at ``offset`` of the counts partition; return the alerts that follow."""
-        alerts = self._announce(now)
+        alerts = self._announce(now) + self.issues.catch_up(now)
         source = (batch.topic, batch.incarnation, batch.partition)
         applied = self._sources.get(source, -1)
         if batch.last <= applied:
@@ -197,10 +205,11 @@ class Windows:
         self.stats.applied += 1
         for partial in batch.groups:
             if not partial.rule:
-                alerts += self._see(partial, now)
+                alerts += self.issues.see(partial, offset, now)
             for rule in self._rules_of(partial):
                 alerts += self._add(rule, partial, offset, now)
-        self.stats.evicted += self._known.forget_excess()
+        self.issues.applied(offset)
+        self.stats.evicted += self.issues.known.forget_excess()
         self._sources[source] = batch.last
         self._dirty_sources[source] = None
         return alerts
@@ -268,13 +277,13 @@ class Windows:
             self._set_episode(rule.name, group, window, None)
             return []
         if episode is None or reached.first > episode.last:
-            episode = Episode(reached.first, reached.last, "silent", _subject(rule, partial), rule.window_s)
+            episode = Episode(reached.first, reached.last, "silent", subject_of(rule, partial), rule.window_s)
         episode.last = reached.last
         self._set_episode(rule.name, group, window, episode)
         if reached.last < now - self._lateness_s:
             return []
         episode.status = "firing"
-        episode.subject = _subject(rule, partial)
+        episode.subject = subject_of(rule, partial)
         return [self._alert(rule.name, group, episode, "firing", reached.value, reached.last, now)]
 
     def _set_episode(self, name: str, group: Group, window: Window, episode: Episode | None) -> None:
@@ -289,7 +298,7 @@ class Windows:
 
     def is_known(self, project: str, fingerprint: str) -> bool:
         """Return whether the issue has been seen, in any environment."""
-        return (project, fingerprint) in self._known
+        return (project, fingerprint) in self.issues.known
 
     def seed_known(self, issues: Iterable[tuple[str, str, str]]) -> int:
         """Take issues, as (project, environment, fingerprint), as known without an alert.
@@ -300,42 +309,9 @@ class Windows:
         added = 0
         for project, environment, fingerprint in issues:
             if partition_of("", project, environment, fingerprint, self._partitions) == self._partition:
-                added += self._known.remember((project, fingerprint), environment)
-        self.stats.evicted += self._known.forget_excess()
+                added += self.issues.known.remember((project, fingerprint), environment)
+        self.stats.evicted += self.issues.known.forget_excess()
         return added
-
-    def _see(self, partial: PartialCount, now: float) -> list[Alert]:
-        """Note an issue as seen; return the alerts of the rules for which it is new.
-
-        It is new for a rule when it has been seen in none of the environments that the rule matches.
-        """
-        if not self._news:
-            return []
-        issue = (partial.project, partial.fingerprint)
-        known = self._known.environments(issue)
-        if not self._known.remember(issue, partial.environment):
-            return []
-        return [
-            self._new_issue(rule, partial, now)
-            for rule in self._news
-            if (rule.name in partial.matched or rule.match.by_place)
-            and rule.match.place(partial.project, partial.environment)
-            and not any(rule.match.environment(environment) for environment in known)
-            and partial.last_timestamp_ms / 1000 >= now - rule.window_s - self._lateness_s
-        ]
-
-    def _new_issue(self, rule: Rule, partial: PartialCount, now: float) -> Alert:
-        return build_alert(
-            rule.name,
-            (partial.project, partial.environment, partial.fingerprint),
-            _subject(rule, partial),
-            state="firing",
-            started=partial.first_timestamp_ms // 1000,
-            value=sum(count for _, count in partial.panes),
-            window=(partial.first_timestamp_ms / 1000, (partial.last_timestamp_ms + 1) / 1000),
-            now=now,
-            table=self._table,
-        )
 
     # Time
 
@@ -344,7 +320,7 @@ class Windows:
 
         Call it about once a second, and only while no message is waiting.
         """
-        alerts = self._announce(now)
+        alerts = self._announce(now) + self.issues.catch_up(now)
         for name, group in list(self._active):
             rule, window = self._rules[name], self._windows[name][group]
             episode = window.episode
@@ -390,6 +366,7 @@ class Windows:
             for group in [group for group, window in windows.items() if window.is_over(rule, now, self._lateness_s)]:
                 del windows[group]
                 self._dirty[WINDOW, name, *group] = None
+        self.issues.forget_outdated()
 
     def _alert(
         self, name: str, group: Group, episode: Episode, state: State, value: Count, end: int, now: float
@@ -404,6 +381,7 @@ class Windows:
             window=(end - episode.window_s, end),
             now=now,
             table=self._table,
+            members=self._states.members(group[0], group[2]) if group[2] else (),
         )
 
     # Looking in
@@ -422,17 +400,3 @@ class Windows:
         for name, windows in self._windows.items():
             for group in windows:
                 yield name, group
-
-
-def _subject(rule: Rule, partial: PartialCount) -> Subject:
-    return Subject(
-        kind=rule.kind,
-        severity=rule.severity,
-        threshold=rule.threshold,
-        conditions=rule.match.sql(),
-        title=partial.title,
-        culprit=partial.culprit,
-        level=partial.level,
-        release=partial.release,
-        event_ids=partial.event_ids,
-    )

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 ALERT_VERSION = 1
 
-Kind = Literal["count", "new_issue"]
+Kind = Literal["count", "new_issue", "regressed", "unignored"]
 Severity = Literal["info", "warning", "error", "critical"]
 State = Literal["firing", "resolved", "test"]
 
@@ -27,13 +27,13 @@ class Alert(Struct, kw_only=True, frozen=True):
     * ``version``: :data:`ALERT_VERSION`.
     * ``rule``, ``kind``, ``severity``: the rule as it is configured.
     * ``state``: ``firing`` once when the rule's condition becomes true, ``resolved`` once when a count has fallen
-      below the threshold; a new issue only fires. ``test`` is sent by a person who tries a delivery.
+      below the threshold; the other kinds only fire. ``test`` is sent by a person who tries a delivery.
     * ``project``, ``environment``: where the events happened. ``fingerprint``: the issue, hexadecimal; empty when the
       rule counts all events that match.
     * ``title``, ``culprit``, ``level``, ``release``: of a sample event, scrubbed.
     * ``value``: the weighted number of events in the window; ``threshold``: what it had to reach.
-    * ``window_start``, ``window_end``: the window, start included, end excluded. For a new issue: from its first
-      event in the batch to just after its last.
+    * ``window_start``, ``window_end``: the window, start included, end excluded. For a kind that only fires: from
+      the issue's first event in the batch to just after its last.
     * ``event_ids``: up to three events of the window.
     * ``query``: a SELECT that shows the evidence in ClickHouse.
     * ``dedup_key``: 32 hexadecimal digits, the same for every alert of this rule and group.

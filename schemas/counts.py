@@ -34,8 +34,11 @@ class PartialCount(Struct, array_like=True, gc=False):
     * ``first_timestamp_ms``, ``last_timestamp_ms``: the earliest and the latest event, milliseconds since the epoch.
     * ``event_ids``: up to :data:`MAX_EVENT_IDS` samples.
     * ``title``, ``culprit``, ``level``, ``release``: of the first event of the group in this batch.
-    * ``matched``: on an issue's own entry, the new-issue rules that look at more than project and environment and
-      that the first event of the group in this batch matches.
+    * ``matched``: on an issue's own entry, the rules about issues (new, regressed, unignored) that look at more than
+      project and environment and that the first event of the group in this batch matches.
+    * ``releases``: on an issue's own entry, every release with the time of its latest event, as above.
+    * ``users``: on an issue's own entry, the hashes of those it happened to, where the issue is ignored until it has
+      happened to so many.
     """
 
     rule: str
@@ -51,6 +54,8 @@ class PartialCount(Struct, array_like=True, gc=False):
     level: str = ""
     release: str = ""
     matched: list[str] = []
+    releases: list[tuple[str, int]] = []
+    users: list[int] = []
 
 
 class CountsBatch(Struct, array_like=True):

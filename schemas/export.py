@@ -28,6 +28,7 @@ from schemas.dead_letter import SCHEMA_VERSION as DEAD_LETTER_VERSION
 from schemas.dead_letter import DeadLetter
 from schemas.event import SCHEMA_VERSION as EVENT_VERSION
 from schemas.event import Event
+from schemas.issue_change import ISSUE_CHANGE_VERSION, IssueChange
 
 ROLES = re.compile(r":\w+:`([^`]*)`")
 
@@ -38,6 +39,7 @@ TITLES = {
     "event": "Error event, transaction or single span",
     "alert": "Alert",
     "dead-letter": "Headers of a dead letter",
+    "issue-change": "The state somebody wishes an issue to have",
 }
 
 EVENT_FIELDS = {
@@ -155,9 +157,19 @@ def dead_letter_schema() -> dict[str, Any]:
     return schema
 
 
+def issue_change_schema() -> dict[str, Any]:
+    """Return the schema of what the topic ``issue-changes`` carries."""
+    return json_schema(IssueChange, "issue-change", ISSUE_CHANGE_VERSION)
+
+
 def documents() -> dict[str, str]:
     """Return the text of each schema file by its name."""
-    schemas = {"event": event_schema(), "alert": alert_schema(), "dead-letter": dead_letter_schema()}
+    schemas = {
+        "event": event_schema(),
+        "alert": alert_schema(),
+        "dead-letter": dead_letter_schema(),
+        "issue-change": issue_change_schema(),
+    }
     return {f"{name}.schema.json": json.dumps(schema, indent=2) + "\n" for name, schema in schemas.items()}
 
 

@@ -145,10 +145,19 @@ RELEASES = Topic(
     max_message_bytes=4 * 1024 * 1024,
 )
 
+ISSUE_CHANGES = Topic(
+    name="issue-changes",
+    key="project/fingerprint",
+    value="the state somebody wishes an issue to have: schemas/issue_change.py, schemas/json/issue-change.schema.json",
+    partitions=1,
+    retention_ms=-1,
+    cleanup_policy="compact",
+)
+
 TAKEN = (ERRORS, SPANS, SESSIONS, LOGS, CHECK_INS, FEEDBACK, OUTCOMES, RELEASES)
 """The topics that the gateway writes to."""
 
-CONSUMED = (*TAKEN, COUNTS, ALERTS)
+CONSUMED = (*TAKEN, COUNTS, ALERTS, ISSUE_CHANGES)
 """The topics that workers read."""
 
-TOPICS = (*TAKEN, COUNTS, WINDOWS, ALERTS, DEAD_LETTERS)
+TOPICS = (*TAKEN, COUNTS, WINDOWS, ALERTS, DEAD_LETTERS, ISSUE_CHANGES)

@@ -26,6 +26,7 @@ class Occurrence(Struct):
     event_id: str = "e" * 32
     timestamp_ms: int = NOON * 1000
     tags: dict[str, str] | list[tuple[str, str]] = field(default_factory=dict)
+    user_hash: int = 0
     weight: int | float = 1
 
 

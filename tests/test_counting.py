@@ -10,7 +10,9 @@ from typing import Any
 from occurrences import NOON, Occurrence, counted, rules_of
 
 from pipeline.counting import Counting
+from pipeline.issue_states import IssueStates
 from pipeline.metrics import Metrics
+from pipeline.reactions import Reaction
 from pipeline.windows import Windows
 from schemas.alert import Alert
 from schemas.counts import CountsBatch, encode_counts
@@ -47,6 +49,8 @@ class Around:
     sending: asyncio.Event = field(default_factory=asyncio.Event)
     opening: asyncio.Event = field(default_factory=asyncio.Event)
     refuse_writes: bool = False
+    states: IssueStates = field(default_factory=IssueStates)
+    stored: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sending.set()
@@ -54,7 +58,7 @@ class Around:
 
     async def open_windows(self, partition: int) -> Windows:
         await self.opening.wait()
-        windows = Windows(RULES, partition, partitions=1, allowed_lateness_s=60)
+        windows = Windows(RULES, partition, partitions=1, allowed_lateness_s=60, states=self.states)
         windows.load(list(self.table.items()))
         return windows
 
@@ -77,6 +81,13 @@ class Around:
     async def sent_before(self) -> Iterable[str]:
         return list(self.on_topic)
 
+    async def first_seen(self, releases: set[tuple[str, str]]) -> list[tuple[str, str, int]]:
+        self.log.append(f"asked for {', '.join(sorted(release for _, release in releases))}")
+        return [(project, release, self.stored[release]) for project, release in releases if release in self.stored]
+
+    async def store_reactions(self, reactions: Sequence[Reaction]) -> None:
+        self.log += [f"stored {reaction.kind}" for reaction in reactions]
+
     def counting(self) -> Counting:
         return Counting(
             open_windows=self.open_windows,
@@ -84,6 +95,8 @@ class Around:
             write=self.write,
             done=lambda partition, offset: self.log.append(f"done {partition} {offset}"),
             sent_before=self.sent_before,
+            first_seen=self.first_seen,
+            store_reactions=self.store_reactions,
             metrics=Metrics(),
             flush_interval_s=2.0,
             clock=lambda: self.now,

@@ -11,6 +11,7 @@ import pytest
 import schemas
 from pipeline.alert_rows import ALERT_COLUMNS
 from pipeline.deliver import DEAD_LETTER_COLUMNS
+from pipeline.issue_rows import ISSUE_CHANGE_COLUMNS
 from pipeline.rows import ERROR_COLUMNS, SPAN_COLUMNS
 from schemas.clickhouse import migrations
 from schemas.topics import TOPICS
@@ -28,13 +29,18 @@ PURE = (
     "gather",
     "identity",
     "inbound",
+    "issue_alerts",
+    "issue_rows",
+    "issue_states",
     "known_issues",
     "matching",
     "normalize",
     "panes",
     "process",
+    "reactions",
     "records",
     "regroup",
+    "release_order",
     "rows",
     "rules",
     "scrub",
@@ -50,6 +56,7 @@ EDGES = {
     "health",
     "history",
     "intake",
+    "issue_store",
     "kafka",
     "ledger",
     "migrate",
@@ -180,6 +187,7 @@ def columns_of(table: str) -> list[str]:
         ("spans", SPAN_COLUMNS),
         ("alerts", ALERT_COLUMNS),
         ("dead_letters", DEAD_LETTER_COLUMNS),
+        ("issue_changes", ISSUE_CHANGE_COLUMNS),
     ],
 )
 def test_the_columns_of_rows_are_those_of_their_table(table: str, columns: tuple[str, ...]) -> None:

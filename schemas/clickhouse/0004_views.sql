@@ -1,22 +1,4 @@
--- What people ask first.
-
-CREATE OR REPLACE VIEW open_issues AS
-SELECT
-    project,
-    fingerprint,
-    anyLast(title) AS title,
-    anyLast(culprit) AS culprit,
-    toUInt64(round(sum(count))) AS events,
-    uniqMerge(users) AS users_affected,
-    min(first_seen) AS first_seen,
-    max(last_seen) AS last_seen,
-    argMinMerge(first_release) AS first_release,
-    argMaxMerge(last_release) AS last_release,
-    arraySort(groupUniqArrayArray(environments)) AS environments,
-    anyLast(level) AS level
-FROM issues
-GROUP BY project, fingerprint
-ORDER BY events DESC;
+-- What people ask first. The views of issues are in 0007.
 
 CREATE OR REPLACE VIEW errors_trend AS
 SELECT

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from schemas.topics import COUNTS, ERRORS, MAX_EVENT_BYTES, MAX_MESSAGE_BYTES, RELEASES, TOPICS, WINDOWS
+from schemas.topics import (
+    COUNTS,
+    ERRORS,
+    ISSUE_CHANGES,
+    MAX_EVENT_BYTES,
+    MAX_MESSAGE_BYTES,
+    RELEASES,
+    TOPICS,
+    WINDOWS,
+)
 
 
 def test_events_that_are_too_large_still_fit_on_their_topic_and_among_the_dead_letters() -> None:
@@ -12,6 +21,7 @@ def test_events_that_are_too_large_still_fit_on_their_topic_and_among_the_dead_l
 
 
 def test_topics_with_state_are_compacted_and_the_others_expire() -> None:
-    assert [topic.name for topic in TOPICS if topic.cleanup_policy == "compact"] == [RELEASES.name, WINDOWS.name]
+    compacted = [topic for topic in TOPICS if topic.cleanup_policy == "compact"]
+    assert compacted == [RELEASES, WINDOWS, ISSUE_CHANGES]
     assert all((topic.retention_ms > 0) == (topic.cleanup_policy == "delete") for topic in TOPICS)
     assert (WINDOWS.partitions, WINDOWS.copartitioned_with) == (COUNTS.partitions, COUNTS.name)
