@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 _VERSION = re.compile(
-    r"(?:(?P<package>[^@]+)@)?v?(?P<numbers>\d{1,18}(?:\.\d{1,18}){1,3})"
+    r"(?:(?P<package>.+)@)?v?(?P<numbers>\d{1,18}(?:\.\d{1,18}){1,3})"
     r"(?:-(?P<pre>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+(?P<build>[0-9A-Za-z.-]+))?",
     re.ASCII,
 )

@@ -51,6 +51,7 @@ def test_events_of_an_issue_in_one_pane_become_one_count() -> None:
             culprit="shop.pay in charge",
             level="error",
             release="b",
+            releases=[("b", NOON * 1000 + 9999), ("shop@1.0", NOON * 1000 + 5)],
         )
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from occurrences import NOON, Occurrence, counted, rules_of
@@ -16,8 +17,11 @@ from pipeline.reactions import Reaction
 from pipeline.windows import Windows
 from schemas.alert import Alert
 from schemas.counts import CountsBatch, encode_counts
+from schemas.issue_change import IssueChange
 
-RULES = rules_of({"name": "burst", "kind": "count", "threshold": 3, "window": "60s"})
+RULES = rules_of(
+    {"name": "burst", "kind": "count", "threshold": 3, "window": "60s"}, {"name": "back", "kind": "regressed"}
+)
 
 
 @dataclass(frozen=True)
@@ -27,9 +31,9 @@ class Message:
     partition: int = 0
 
 
-def batch(number: int, events: int = 3) -> CountsBatch:
+def batch(number: int, events: int = 3, **fields: Any) -> CountsBatch:
     """Return what the source's batch of this number adds: so many events of one issue."""
-    made = counted(RULES, *(Occurrence(event_id=f"{number}-{event}") for event in range(events)))
+    made = counted(RULES, *(Occurrence(event_id=f"{number}-{event}", **fields) for event in range(events)))
     made.first, made.last = number * 10, number * 10 + 9
     return made
 
@@ -270,3 +274,34 @@ def test_a_new_generation_starts_from_what_was_written() -> None:
         assert len(around.on_topic) == 1
 
     run(test)
+
+
+def test_what_an_issue_did_is_stored_before_the_state_that_knows_of_it() -> None:
+    async def test(around: Around) -> None:
+        resolve(around.states, after_release="0aaa")
+        counting = around.counting()
+        for number in range(2):
+            await counting.take(0, 0, 1, messages(batch(number, 1, release="9f1c"), first=number))
+        around.now += 5
+        await counting.tick(lambda _partition: False)
+        assert around.log == ["asked for 0aaa, 9f1c", "sending", "sent firing", "stored regressed", "wrote", "done 0 2"]
+
+    run(test)
+
+
+def test_a_release_that_was_there_before_brings_nothing_back() -> None:
+    async def test(around: Around) -> None:
+        around.stored = {"9f1c": NOON * 1000 - 9000, "0aaa": NOON * 1000 - 5000}
+        resolve(around.states, after_release="0aaa")
+        counting = around.counting()
+        for number in range(2):
+            await counting.take(0, 0, 1, messages(batch(number, 1, release="9f1c"), first=number))
+        assert around.log == ["asked for 0aaa, 9f1c"]
+
+    run(test)
+
+
+def resolve(states: IssueStates, **fields: Any) -> None:
+    issue = {"project": "shop", "fingerprint": "aa" * 16}
+    at = datetime.fromtimestamp(NOON - 1, UTC)
+    states.put(*issue.values(), IssueChange(**issue, id="1", changed_at=at, status="resolved", **fields))

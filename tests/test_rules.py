@@ -48,10 +48,16 @@ def test_what_is_left_out_has_defaults() -> None:
     assert (new.severity, new.window_s) == ("warning", 3600)
 
 
+def test_what_comes_back_is_news_for_a_day() -> None:
+    rules = rules_of({"name": "r", "kind": "regressed"}, {"name": "u", "kind": "unignored", "window": "2h"})
+    assert [(rule.kind, rule.window_s) for rule in rules.all] == [("regressed", 86400), ("unignored", 7200)]
+    assert rules.of_kind("regressed") == rules.all[:1]
+
+
 def test_without_tables_there_are_no_rules_and_without_a_file_the_defaults() -> None:
     assert rules_of().all == ()
     assert Rules().all == DEFAULT_RULES
-    assert [rule.kind for rule in DEFAULT_RULES] == ["new_issue", "count"]
+    assert [rule.kind for rule in DEFAULT_RULES] == ["new_issue", "regressed", "unignored", "count"]
 
 
 @pytest.mark.parametrize(

@@ -94,12 +94,12 @@ SELECT
     limits.3 AS until,
     deleted,
     came.kind AS came_back,
-    if(came.kind = '', NULL, came.at) AS came_back_at,
-    came.release AS came_back_in
+    if(came.kind = '', NULL, came.first_at) AS came_back_at,
+    came.first_release AS came_back_in
 FROM issue_wishes AS wish
 LEFT JOIN
 (
-    SELECT project, fingerprint, change_id, min(kind) AS kind, min(at) AS at, argMin(release, at) AS release
+    SELECT project, fingerprint, change_id, any(kind) AS kind, min(at) AS first_at, argMin(release, at) AS first_release
     FROM issue_reactions
     GROUP BY project, fingerprint, change_id
 ) AS came ON came.project = wish.project AND came.fingerprint = wish.fingerprint AND came.change_id = wish.change_id;
@@ -128,16 +128,17 @@ FROM
     SELECT
         issues.project AS project,
         if(issue_merges.issue = '', issues.fingerprint, issue_merges.issue) AS fingerprint,
-        argMax(title, (issues.fingerprint = issue_merges.issue OR issue_merges.issue = '', last_seen)) AS title,
-        argMax(culprit, (issues.fingerprint = issue_merges.issue OR issue_merges.issue = '', last_seen)) AS culprit,
-        toUInt64(round(sum(count))) AS events,
-        uniqMerge(users) AS users_affected,
-        min(first_seen) AS first_seen,
-        max(last_seen) AS last_seen,
-        argMinMerge(first_release) AS first_release,
-        argMaxMerge(last_release) AS last_release,
-        arraySort(groupUniqArrayArray(environments)) AS environments,
-        argMax(level, last_seen) AS level,
+        -- The issue that others are merged into names them all.
+        argMax(issues.title, (issue_merges.issue = '', issues.last_seen)) AS title,
+        argMax(issues.culprit, (issue_merges.issue = '', issues.last_seen)) AS culprit,
+        toUInt64(round(sum(issues.count))) AS events,
+        uniqMerge(issues.users) AS users_affected,
+        min(issues.first_seen) AS first_seen,
+        max(issues.last_seen) AS last_seen,
+        argMinMerge(issues.first_release) AS first_release,
+        argMaxMerge(issues.last_release) AS last_release,
+        arraySort(groupUniqArrayArray(issues.environments)) AS environments,
+        argMax(issues.level, issues.last_seen) AS level,
         groupUniqArray(issues.fingerprint) AS members
     FROM issues
     LEFT JOIN issue_merges ON issue_merges.project = issues.project AND issue_merges.fingerprint = issues.fingerprint
