@@ -4,7 +4,7 @@ Three kinds of agents, all fed with whole fetches:
 
 * ``errors`` and ``spans``: intake, the pure stages, ClickHouse and ``counts``;
 * ``counts``: the windows, and the alerts that follow;
-* ``alerts`` and ``issue-changes``: intake, the tables of the same names.
+* ``alerts``, ``sessions``, ``logs`` and the others: intake, their tables.
 
 Beside them every worker follows all of ``issue-changes``, and begins when it knows what is there.
 """
@@ -26,8 +26,8 @@ from faust.types import TP
 from mode import Service
 
 from pipeline import kafka
-from pipeline.alert_rows import ALERT_COLUMNS, ALERTS_TABLE, alert_ids, process_alerts
-from pipeline.assemble import make_processor
+from pipeline.alert_rows import alert_ids
+from pipeline.assemble import make_processes
 from pipeline.clickhouse import ClickHouse
 from pipeline.config import KafkaSettings, Settings
 from pipeline.counting import Counting
@@ -36,19 +36,19 @@ from pipeline.errors import AftershockError, Misconfigured, Unavailable
 from pipeline.gather import Limits
 from pipeline.health import Health, serve
 from pipeline.intake import Intake
-from pipeline.issue_rows import ISSUE_CHANGE_COLUMNS, ISSUE_CHANGES_TABLE, change_of, process_issue_changes
+from pipeline.issue_rows import change_of
 from pipeline.issue_states import IssueStates
 from pipeline.issue_store import IssueStore
 from pipeline.ledger import Ledger
 from pipeline.metrics import Metrics
 from pipeline.records import Boundaries, Record, Source
 from pipeline.retry import until_available
-from pipeline.rows import ERROR_COLUMNS, ERRORS_TABLE, SPAN_COLUMNS, SPANS_TABLE
+from pipeline.tables import COLUMNS
 from pipeline.transport import topic_partitions
 from pipeline.window_state import is_progress
 from pipeline.windows import Windows
 from schemas.alert import Alert, encode_alert
-from schemas.topics import ALERTS, CONSUMER_GROUP, COUNTS, ERRORS, ISSUE_CHANGES, MAX_MESSAGE_BYTES, SPANS, WINDOWS
+from schemas.topics import ALERTS, CONSUMER_GROUP, COUNTS, ERRORS, ISSUE_CHANGES, MAX_MESSAGE_BYTES, WINDOWS
 
 log = logging.getLogger(__name__)
 
@@ -57,13 +57,6 @@ FETCH_BYTES = 1024 * 1024
 FETCHES_WAITING = 2
 TICK_S = 1.0
 MOST_SENT_BEFORE = 10_000
-
-COLUMNS = {
-    ERRORS_TABLE: ERROR_COLUMNS,
-    SPANS_TABLE: SPAN_COLUMNS,
-    ALERTS_TABLE: ALERT_COLUMNS,
-    ISSUE_CHANGES_TABLE: ISSUE_CHANGE_COLUMNS,
-}
 
 
 class Whole(Schema):  # type: ignore[misc]
@@ -102,7 +95,7 @@ class Worker:
         self._issue_store = IssueStore(self._clickhouse)
         self._states = IssueStates()
         self._states_read = asyncio.Event()
-        self._processor = make_processor(settings, self._states)
+        self._processes = make_processes(settings, self._states)
         self._counts_partitions = COUNTS.partitions_with(settings.kafka.partitions)
         self._incarnations: dict[str, str] = {}
         self._intakes: dict[str, Intake] = {}
@@ -124,7 +117,7 @@ class Worker:
 
     def _wire(self) -> None:
         app = self.app
-        for topic in (ERRORS.name, SPANS.name, ALERTS.name, ISSUE_CHANGES.name):
+        for topic in self._processes:
             app.agent(self._channel(topic), name=topic, concurrency=1)(self._intake_agent(topic))
         app.agent(self._channel(COUNTS.name), name=COUNTS.name, concurrency=1)(self._counts_agent)
         app.timer(TICK_S, name="tick")(self._tick)
@@ -241,9 +234,7 @@ class Worker:
 
     def _delivery(self, topic: str) -> Delivery:
         return Delivery(
-            {ALERTS.name: process_alerts, ISSUE_CHANGES.name: process_issue_changes}.get(
-                topic, self._processor.process
-            ),
+            self._processes[topic],
             COLUMNS,
             ledger=self._ledger,
             clickhouse=self._clickhouse,

@@ -2,21 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from pipeline.alert_rows import process_alerts
+from pipeline.check_in_rows import CHECK_INS_TABLE, CheckInRows
 from pipeline.config import Settings
 from pipeline.count import Counter
+from pipeline.each import Each, MakeRows
+from pipeline.feedback_rows import FEEDBACK_TABLE, FeedbackRows
 from pipeline.fingerprint import Grouping
 from pipeline.inbound import Inbound
+from pipeline.issue_rows import process_issue_changes
 from pipeline.issue_states import IssueStates
-from pipeline.process import Processor
+from pipeline.log_rows import LOGS_TABLE, LogRows
+from pipeline.outcome_rows import OUTCOMES_TABLE, outcome_rows
+from pipeline.process import Outcome, Processor
+from pipeline.records import Batch
 from pipeline.scrub import Scrubber
-from schemas.topics import COUNTS
+from pipeline.session_rows import SESSION_AGGREGATES_TABLE, SESSIONS_TABLE, SessionRows
+from schemas.topics import ALERTS, CHECK_INS, COUNTS, ERRORS, FEEDBACK, ISSUE_CHANGES, LOGS, OUTCOMES, SESSIONS, SPANS
+
+Process = Callable[[Batch], Outcome]
 
 
-def make_processor(settings: Settings, states: IssueStates | None = None) -> Processor:
-    """Return the pure stages for the settings; ``states`` are the issues' states as the worker follows them."""
+def make_processes(settings: Settings, states: IssueStates | None = None) -> dict[str, Process]:
+    """Return what is done with the batches of each topic that ends in tables, by the topic's name.
+
+    ``states`` are the issues' states as the worker follows them.
+    """
+    scrubber = Scrubber(settings.scrub)
+    key = settings.hash_key.encode()
+    prefix = settings.kafka.topic_prefix
+    events = make_processor(settings, states, scrubber).process
+    others: dict[str, tuple[tuple[str, ...], MakeRows]] = {
+        SESSIONS.name: ((SESSIONS_TABLE, SESSION_AGGREGATES_TABLE), SessionRows(key)),
+        LOGS.name: ((LOGS_TABLE,), LogRows(scrubber, key)),
+        CHECK_INS.name: ((CHECK_INS_TABLE,), CheckInRows(scrubber)),
+        FEEDBACK.name: ((FEEDBACK_TABLE,), FeedbackRows(scrubber, key)),
+        OUTCOMES.name: ((OUTCOMES_TABLE,), outcome_rows),
+    }
+    return {
+        ERRORS.name: events,
+        SPANS.name: events,
+        ALERTS.name: process_alerts,
+        ISSUE_CHANGES.name: process_issue_changes,
+        **{topic: Each(tables, rows, topic_prefix=prefix).process for topic, (tables, rows) in others.items()},
+    }
+
+
+def make_processor(
+    settings: Settings, states: IssueStates | None = None, scrubber: Scrubber | None = None
+) -> Processor:
+    """Return the pure stages that errors and spans go through.
+
+    ``states`` are the issues' states as the worker follows them; ``scrubber`` where there is one already.
+    """
     partitions = COUNTS.partitions_with(settings.kafka.partitions)
     return Processor(
-        Scrubber(settings.scrub),
+        scrubber or Scrubber(settings.scrub),
         Grouping(settings.grouping),
         Counter(settings.rules, partitions, states),
         Inbound(settings.inbound),

@@ -68,6 +68,11 @@ class RetentionSettings(Struct, frozen=True, forbid_unknown_fields=True):
     dead_letters_days: Days = 14
     minutes_days: Days = 30
     hours_days: Days = 400
+    sessions_days: Days = 90
+    logs_days: Days = 30
+    check_ins_days: Days = 90
+    feedback_days: Days = 365
+    outcomes_days: Days = 90
 
 
 class WorkerSettings(Struct, frozen=True, forbid_unknown_fields=True):

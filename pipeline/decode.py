@@ -60,7 +60,7 @@ def decode(raw: bytes | None) -> Decoded:
 
 
 def _decode(raw: bytes) -> Decoded:
-    payload, mended = _text(raw)
+    payload, mended = as_text(raw)
     try:
         return Decoded(_DECODER.decode(payload), payload, mended)
     except msgspec.DecodeError:
@@ -69,7 +69,7 @@ def _decode(raw: bytes) -> Decoded:
     try:
         msgspec.json.decode(payload)
     except msgspec.DecodeError as error:
-        payload, mended = _strict_json(payload, error), (*mended, "not-a-number")
+        payload, mended = strict_json(payload, error), (*mended, "not-a-number")
     event, fields = _decode_mended(payload)
     return Decoded(event, payload, (*mended, *fields))
 
@@ -82,7 +82,7 @@ def decode_again(payload: bytes) -> Event:
         return _decode_mended(payload)[0]
 
 
-def _text(raw: bytes) -> tuple[bytes, tuple[str, ...]]:
+def as_text(raw: bytes) -> tuple[bytes, tuple[str, ...]]:
     """Return the message as valid UTF-8 without lone surrogates, and what had to be mended for that."""
     mended: tuple[str, ...] = ()
     if raw.startswith(b"\xef\xbb\xbf"):
@@ -112,7 +112,7 @@ def _replace_surrogates(raw: bytes) -> bytes | None:
     return text.encode() if found else None
 
 
-def _strict_json(payload: bytes, error: msgspec.DecodeError) -> bytes:
+def strict_json(payload: bytes, error: msgspec.DecodeError) -> bytes:
     """Return the payload with NaN and infinities as null; refuse it when that was not what is wrong with it."""
     try:
         document = json.loads(payload, parse_constant=lambda _name: None)

@@ -99,6 +99,13 @@ def retention_statements(retention: RetentionSettings) -> list[str]:
         "errors_per_minute": ("minute", retention.minutes_days),
         "errors_per_hour": ("hour", retention.hours_days),
         "transactions_per_minute": ("minute", retention.minutes_days),
+        "sessions": ("started", retention.sessions_days),
+        "session_aggregates": ("started", retention.sessions_days),
+        "sessions_per_hour": ("hour", retention.hours_days),
+        "logs": ("timestamp", retention.logs_days),
+        "check_ins": ("received", retention.check_ins_days),
+        "feedback": ("timestamp", retention.feedback_days),
+        "outcomes": ("time", retention.outcomes_days),
     }
     return [
         f"ALTER TABLE {table} MODIFY TTL toDateTime({column}) + INTERVAL {days} DAY "

@@ -24,11 +24,23 @@ import msgspec
 from msgspec import NODEFAULT, Raw, Struct
 
 from schemas.alert import ALERT_VERSION, Alert
+from schemas.check_in import SCHEMA_VERSION as CHECK_IN_VERSION
+from schemas.check_in import CheckIn
 from schemas.dead_letter import SCHEMA_VERSION as DEAD_LETTER_VERSION
 from schemas.dead_letter import DeadLetter
 from schemas.event import SCHEMA_VERSION as EVENT_VERSION
 from schemas.event import Event
+from schemas.feedback import SCHEMA_VERSION as FEEDBACK_VERSION
+from schemas.feedback import Feedback
 from schemas.issue_change import ISSUE_CHANGE_VERSION, IssueChange
+from schemas.log import SCHEMA_VERSION as LOG_VERSION
+from schemas.log import Log
+from schemas.outcome import SCHEMA_VERSION as OUTCOMES_VERSION
+from schemas.outcome import Outcomes
+from schemas.release import SCHEMA_VERSION as RELEASE_VERSION
+from schemas.release import ReleaseChange
+from schemas.session import SCHEMA_VERSION as SESSION_VERSION
+from schemas.session import Session
 
 ROLES = re.compile(r":\w+:`([^`]*)`")
 
@@ -40,6 +52,12 @@ TITLES = {
     "alert": "Alert",
     "dead-letter": "Headers of a dead letter",
     "issue-change": "The state somebody wishes an issue to have",
+    "session": "Update of a session, or aggregates of sessions",
+    "log": "Log",
+    "check-in": "Check-in of a monitored job",
+    "feedback": "Feedback of a user",
+    "outcomes": "Counts of items that were not taken",
+    "release-change": "Change of a release",
 }
 
 EVENT_FIELDS = {
@@ -84,6 +102,16 @@ EVENT_FIELDS = {
     "is_segment": "Whether the single span is the root of its service.",
 }
 """What each field of an event means, for the schema."""
+
+OTHERS: dict[str, tuple[type[Struct], int]] = {
+    "session": (Session, SESSION_VERSION),
+    "log": (Log, LOG_VERSION),
+    "check-in": (CheckIn, CHECK_IN_VERSION),
+    "feedback": (Feedback, FEEDBACK_VERSION),
+    "outcomes": (Outcomes, OUTCOMES_VERSION),
+    "release-change": (ReleaseChange, RELEASE_VERSION),
+}
+"""The contracts whose schema is that of their struct, by name."""
 
 ALERT_TIMES = ("window_start", "window_end", "created_at")
 
@@ -169,6 +197,7 @@ def documents() -> dict[str, str]:
         "alert": alert_schema(),
         "dead-letter": dead_letter_schema(),
         "issue-change": issue_change_schema(),
+        **{name: json_schema(contract, name, version) for name, (contract, version) in OTHERS.items()},
     }
     return {f"{name}.schema.json": json.dumps(schema, indent=2) + "\n" for name, schema in schemas.items()}
 

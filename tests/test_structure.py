@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 import schemas
-from pipeline.alert_rows import ALERT_COLUMNS
 from pipeline.deliver import DEAD_LETTER_COLUMNS
-from pipeline.issue_rows import ISSUE_CHANGE_COLUMNS
-from pipeline.rows import ERROR_COLUMNS, SPAN_COLUMNS
+from pipeline.tables import COLUMNS
 from schemas.clickhouse import migrations
 from schemas.topics import TOPICS
 
@@ -20,11 +18,15 @@ ROOT = Path(schemas.__file__).parents[1]
 SERVERS = {"faust", "mode", "aiokafka", "aiohttp", "clickhouse_connect", "asyncio"}
 PURE = (
     "alert_rows",
+    "check_in_rows",
     "comparison",
+    "contracts",
     "count",
     "decode",
+    "each",
     "errors",
     "evidence",
+    "feedback_rows",
     "fingerprint",
     "gather",
     "identity",
@@ -33,8 +35,10 @@ PURE = (
     "issue_rows",
     "issue_states",
     "known_issues",
+    "log_rows",
     "matching",
     "normalize",
+    "outcome_rows",
     "panes",
     "process",
     "reactions",
@@ -44,6 +48,8 @@ PURE = (
     "rows",
     "rules",
     "scrub",
+    "session_rows",
+    "tables",
     "window_state",
     "windows",
 )
@@ -182,13 +188,7 @@ def columns_of(table: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("table", "columns"),
-    [
-        ("errors", ERROR_COLUMNS),
-        ("spans", SPAN_COLUMNS),
-        ("alerts", ALERT_COLUMNS),
-        ("dead_letters", DEAD_LETTER_COLUMNS),
-        ("issue_changes", ISSUE_CHANGE_COLUMNS),
-    ],
+    [*COLUMNS.items(), ("dead_letters", DEAD_LETTER_COLUMNS)],
 )
 def test_the_columns_of_rows_are_those_of_their_table(table: str, columns: tuple[str, ...]) -> None:
     assert sorted(columns) == sorted(columns_of(table))
@@ -205,7 +205,7 @@ def test_every_table_that_a_view_writes_to_drops_repeated_inserts() -> None:
     tables = {m[1]: s for s in statements if (m := re.match(r"CREATE TABLE IF NOT EXISTS (\w+)", s))}
     targets = {m[1] for s in statements if (m := re.search(r"MATERIALIZED VIEW IF NOT EXISTS \w+ TO (\w+)", s))}
     assert len(targets) >= 4
-    for table in targets | {"errors", "spans", "alerts", "dead_letters"}:
+    for table in targets | {*COLUMNS, "dead_letters"}:
         assert "non_replicated_deduplication_window" in tables[table], table
 
 

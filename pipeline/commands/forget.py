@@ -12,8 +12,18 @@ from pipeline.config import Settings
 from pipeline.identity import user_hash
 from schemas.event import User
 
-REBUILT = (("errors", ("errors_per_minute", "errors_per_hour", "issues")), ("spans", ("transactions_per_minute",)))
-"""Tables with rows of events, and the aggregates that hold no more of a person than a count."""
+REBUILT = (
+    ("errors", ("errors_per_minute", "errors_per_hour", "issues")),
+    ("spans", ("transactions_per_minute",)),
+    ("sessions", ("sessions_per_hour",)),
+    ("session_aggregates", ("sessions_per_hour",)),
+    ("logs", ()),
+    ("feedback", ()),
+)
+"""Tables with rows about a person, and the aggregates that hold no more of one than a count."""
+
+HASH_ALONE = ("sessions", "session_aggregates")
+"""Tables without a ``user_id``."""
 
 
 @click.command()
@@ -25,9 +35,10 @@ REBUILT = (("errors", ("errors_per_minute", "errors_per_hour", "issues")), ("spa
 def command(settings: Settings, *, user: str, project: str | None, dry_run: bool, yes: bool) -> None:
     """Erase a person from every table, and say what was done.
 
-    Deletes the rows of errors and spans whose user_id is USER, or whose user_hash is the keyed hash of USER as id,
-    e-mail address, user name or address (AFTERSHOCK_HASH_KEY must be the key they were stored with). Waits until the
-    rows are gone from disk. Counts by minute, hour and issue stay: they hold no more of a person than a number.
+    Deletes the rows of errors, spans, sessions, logs and feedback whose user_id is USER, or whose user_hash is the
+    keyed hash of USER as id, e-mail address, user name or address (AFTERSHOCK_HASH_KEY must be the key they were stored
+    with). Waits until the rows are gone from disk. Counts by minute, hour and issue stay: they hold no more of a person
+    than a number.
 
     Messages still in Kafka are not touched: they go when their retention ends, and dead letters with theirs.
 
@@ -38,8 +49,12 @@ def command(settings: Settings, *, user: str, project: str | None, dry_run: bool
     """
     clickhouse = ClickHouse(settings.clickhouse, timeout_s=600)
     projects = [project] if project else projects_of(clickhouse)
-    condition = condition_for(user, projects, settings.hash_key.encode(), every_project=project is None)
-    found = {table: count(clickhouse, table, condition) for table, _ in REBUILT}
+    key = settings.hash_key.encode()
+    conditions = {
+        table: condition_for(user, projects, key, every_project=project is None, by_id=table not in HASH_ALONE)
+        for table, _ in REBUILT
+    }
+    found = {table: count(clickhouse, table, conditions[table]) for table, _ in REBUILT}
     for table, number in found.items():
         click.echo(f"{table}: {number} rows")
     if dry_run or not any(found.values()):
@@ -49,22 +64,24 @@ def command(settings: Settings, *, user: str, project: str | None, dry_run: bool
         click.confirm("Erase them for good?", abort=True)
     for table, aggregates in REBUILT:
         if found[table]:
-            clickhouse.command(f"ALTER TABLE {table} DELETE WHERE {condition} SETTINGS mutations_sync = 2")
-            remaining = count(clickhouse, table, condition)
+            clickhouse.command(f"ALTER TABLE {table} DELETE WHERE {conditions[table]} SETTINGS mutations_sync = 2")
+            remaining = count(clickhouse, table, conditions[table])
             click.echo(f"{table}: {found[table] - remaining} rows erased, {remaining} remain")
-            click.echo(f"{', '.join(aggregates)}: kept, they hold counts alone")
+            if aggregates:
+                click.echo(f"{', '.join(aggregates)}: kept, they hold counts alone")
     click.echo("Kafka: messages not older than their topics' retention may still hold this person")
 
 
 def projects_of(clickhouse: ClickHouse) -> list[str]:
-    """Return every project that has events."""
-    rows = clickhouse.rows("SELECT DISTINCT project FROM errors UNION DISTINCT SELECT DISTINCT project FROM spans")
+    """Return every project that has rows about people."""
+    parts = (f"SELECT DISTINCT project FROM {table}" for table, _ in REBUILT)  # noqa: S608 - names of ours
+    rows = clickhouse.rows(" UNION DISTINCT ".join(parts))
     return sorted(str(row["project"]) for row in rows)
 
 
-def condition_for(user: str, projects: list[str], key: bytes, *, every_project: bool) -> str:
-    """Return the SQL condition that is true for a person's rows in some projects."""
-    who = [f"user_id = {quoted(user)}"]
+def condition_for(user: str, projects: list[str], key: bytes, *, every_project: bool, by_id: bool = True) -> str:
+    """Return the SQL condition that is true for a person's rows in some projects; by hash alone without ``by_id``."""
+    who = [f"user_id = {quoted(user)}"] if by_id else ["false"]
     for project in projects:
         hashes = sorted(hashes_of(user, project, key).values())
         if hashes:

@@ -14,12 +14,25 @@ import schemas
 from schemas.alert import Alert, decode_alert, encode_alert
 from schemas.dead_letter import DeadLetter
 from schemas.event import Event
+from schemas.export import OTHERS
+from schemas.topics import CHECK_INS, FEEDBACK, LOGS, OUTCOMES, RELEASES, SESSIONS
 
 SCHEMAS = Path(schemas.__file__).parent
 EXAMPLES = SCHEMAS / "examples"
 EVENTS = sorted(path for topic in ("errors", "spans") for path in (EXAMPLES / topic).glob("*.json"))
 ALERTS = sorted((EXAMPLES / "alerts").glob("*.json"))
 DEAD_LETTERS = sorted((EXAMPLES / "dead-letters").glob("*.json"))
+CONTRACTS = {
+    SESSIONS.name: "session",
+    LOGS.name: "log",
+    CHECK_INS.name: "check-in",
+    FEEDBACK.name: "feedback",
+    OUTCOMES.name: "outcomes",
+    RELEASES.name: "release-change",
+}
+"""The contract of each of the other topics."""
+
+REST = [(path, name) for topic, name in CONTRACTS.items() for path in sorted((EXAMPLES / topic).glob("*.json"))]
 
 
 def schema(name: str) -> dict[str, Any]:
@@ -54,6 +67,7 @@ def test_there_are_examples_of_every_contract() -> None:
     assert len(EVENTS) >= 40
     assert ALERTS
     assert DEAD_LETTERS
+    assert {name for _, name in REST} == set(CONTRACTS.values()) == set(OTHERS)
 
 
 @pytest.mark.parametrize("path", EVENTS, ids=named)
@@ -97,3 +111,15 @@ def test_the_headers_of_a_dead_letter_are_valid_and_survive_a_round_trip(path: P
     letter = DeadLetter.from_headers([(name, value.encode()) for name, value in headers.items()])
 
     assert {name: value.decode() for name, value in letter.headers()} == headers
+
+
+@pytest.mark.parametrize(("path", "name"), REST, ids=lambda value: named(value) if isinstance(value, Path) else value)
+def test_another_example_is_valid_and_keeps_the_fields_that_the_struct_names(path: Path, name: str) -> None:
+    original = json.loads(path.read_bytes())
+    validate(original, name)
+    contract, _ = OTHERS[name]
+    found = msgspec.json.decode(path.read_bytes(), type=contract)
+    kept = json.loads(msgspec.json.encode(found))
+
+    assert differences(kept, {**kept, **original}) == []
+    assert original.keys() & set(contract.__struct_fields__)

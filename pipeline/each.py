@@ -1,0 +1,81 @@
+"""Each: a batch, record by record, to rows; for topics whose messages are neither grouped nor counted. Pure.
+
+What cannot be made rows of becomes a dead letter; the rest of the batch is not affected.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from pipeline import normalize
+from pipeline.errors import Refused
+from pipeline.process import Outcome
+from pipeline.records import Batch, Record, header
+from pipeline.rows import Origin, Row
+from schemas.dead_letter import DeadLetter
+
+MakeRows = Callable[[Record, Origin], Iterable[tuple[str, Row]]]
+"""Returns the rows of a record, each with its table; raises :class:`Refused` for what cannot be stored."""
+
+
+class Each:
+    """Makes rows of the records of one topic.
+
+    Args:
+        tables: the tables that rows go to.
+        make_rows: makes a record's rows.
+        topic_prefix: what stands before the topics' names, to be taken off in what is stored.
+        now_ms: the clock for the time in dead letters, and for records whose timestamp is astray.
+    """
+
+    def __init__(
+        self,
+        tables: Sequence[str],
+        make_rows: MakeRows,
+        *,
+        topic_prefix: str = "",
+        now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
+    ) -> None:
+        self._tables = tables
+        self._make_rows = make_rows
+        self._prefix = topic_prefix
+        self._now_ms = now_ms
+
+    def process(self, batch: Batch) -> Outcome:
+        """Return what has become of each record; never raises for anything that is in them."""
+        outcome = Outcome(rows={table: [] for table in self._tables})
+        for record in batch.records:
+            origin = self._origin(record)
+            try:
+                made = list(self._make_rows(record, origin))
+            except Refused as refused:
+                outcome.dead.append((record, self._letter(origin, refused.stage, refused.reason)))
+            except Exception as error:  # noqa: BLE001  one message must never stop its partition
+                reason = f"the stage failed with {type(error).__name__}: keep the dead letter, and report it"
+                outcome.dead.append((record, self._letter(origin, "rows", reason)))
+            else:
+                for table, row in made:
+                    outcome.rows[table].append(row)
+        return outcome
+
+    def _origin(self, record: Record) -> Origin:
+        return Origin(
+            topic=record.topic.removeprefix(self._prefix),
+            partition=record.partition,
+            offset=record.offset,
+            received_ms=normalize.clamp(record.timestamp, self._now_ms()),
+            project=header(record, "project"),
+            user_hash=0,
+        )
+
+    def _letter(self, origin: Origin, stage: str, reason: str) -> DeadLetter:
+        return DeadLetter(
+            topic=origin.topic,
+            partition=origin.partition,
+            offset=origin.offset,
+            stage=stage,
+            reason=reason,
+            time=self._now_ms(),
+            project=origin.project,
+        )
