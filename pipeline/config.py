@@ -125,7 +125,7 @@ _ADDRESSES = {
     ("clickhouse", "database"): "AFTERSHOCK_DATABASE",
     ("clickhouse", "user"): "AFTERSHOCK_CLICKHOUSE_USER",
 }
-_PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+_PATH = re.compile(r" - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`$")
 
 
 def load_settings(file: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:

@@ -144,6 +144,22 @@ RELEASES = Topic(
     cleanup_policy="compact",
     max_message_bytes=4 * 1024 * 1024,
 )
+PROJECTS = Topic(
+    name="projects",
+    key="the project's name",
+    value="the project, its keys and limits; nothing when it was removed: pipeline/gateway/settings.py",
+    partitions=1,
+    retention_ms=-1,
+    cleanup_policy="compact",
+)
+USAGE = Topic(
+    name="usage",
+    key="a gateway process and whose usage it tells: pipeline/gateway/usage.py",
+    value="how much it has taken this hour, day and month; nothing when that is of the past",
+    partitions=1,
+    retention_ms=-1,
+    cleanup_policy="compact",
+)
 
 ISSUE_CHANGES = Topic(
     name="issue-changes",
@@ -160,4 +176,4 @@ TAKEN = (ERRORS, SPANS, SESSIONS, LOGS, CHECK_INS, FEEDBACK, OUTCOMES, RELEASES)
 CONSUMED = (ERRORS, SPANS, COUNTS, ALERTS, SESSIONS, LOGS, CHECK_INS, FEEDBACK, OUTCOMES, RELEASES, ISSUE_CHANGES)
 """The topics that workers read."""
 
-TOPICS = (*TAKEN, COUNTS, WINDOWS, ALERTS, DEAD_LETTERS, ISSUE_CHANGES)
+TOPICS = (*TAKEN, PROJECTS, USAGE, COUNTS, WINDOWS, ALERTS, DEAD_LETTERS, ISSUE_CHANGES)

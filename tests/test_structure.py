@@ -142,6 +142,7 @@ def test_few_modules_talk_to_kafka() -> None:
         "pipeline.app",
         "pipeline.health",
         "pipeline.migrate",
+        "pipeline.gateway.registry",
         "pipeline.gateway.sink",
     }
     assert found - commands <= allowed

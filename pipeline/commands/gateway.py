@@ -14,7 +14,6 @@ import msgspec
 from deploy.local.places import data_directory
 from pipeline.commands.settings import with_settings
 from pipeline.config import Settings
-from pipeline.errors import Misconfigured
 from pipeline.gateway.projects import Projects
 from pipeline.logs import configure_logs
 
@@ -30,10 +29,10 @@ log = logging.getLogger(__name__)
 def command(settings: Settings, *, host: str | None, port: int | None, share_port: bool, log_level: str) -> None:
     """Take events from Sentry's SDKs over HTTP and put them into Kafka.
 
-    Point an SDK's DSN here: http://<key>@<host>:<port>/<project>. The keys are those of the [[project]] tables of the
-    settings. Without any such table every key is taken and the number in the DSN is the project, on a loopback address
-    only. Answers 200 once Kafka has acknowledged, or, while Kafka is away, once the event is on disk. Run as many as
-    you like.
+    Point an SDK's DSN here: http://<key>@<host>:<port>/<project>, as `aftershock projects` prints it; what that changes
+    is known here within seconds. Without any project, every key is taken on a loopback address, and none elsewhere;
+    the number in the DSN is the project then. Answers 200 once Kafka has acknowledged, or, while Kafka is away, once
+    the event is on disk. Run as many as you like.
 
     Ends with 0 after SIGTERM or Ctrl-C, when everything that was sent is answered.
 
@@ -48,38 +47,42 @@ def command(settings: Settings, *, host: str | None, port: int | None, share_por
         gateway, host=gateway.host if host is None else host, port=gateway.port if port is None else port
     )
     settings = msgspec.structs.replace(settings, gateway=gateway)
-    projects = Projects(settings.projects)
-    if projects.open and not _is_loopback(gateway.host):
-        raise Misconfigured(
-            f"there is no [[project]] in the settings, so anybody could send to {gateway.host}: add one with its keys, "
-            "or listen on 127.0.0.1"
-        )
+    projects = Projects(settings.projects, may_be_open=_is_loopback(gateway.host))
     asyncio.run(_run(settings, projects, share_port=share_port))
 
 
 async def _run(settings: Settings, projects: Projects, *, share_port: bool) -> None:
     from pipeline.gateway.delivery import Delivery
     from pipeline.gateway.endpoint import Endpoint
+    from pipeline.gateway.exchange import Exchange
     from pipeline.gateway.metrics import Metrics
     from pipeline.gateway.outcomes import Outcomes
     from pipeline.gateway.outcomes_sender import OutcomesSender
     from pipeline.gateway.server import Server
     from pipeline.gateway.sink import Sink
     from pipeline.gateway.spool import Spool
+    from pipeline.gateway.usage import Usage
     from pipeline.inbound import Inbound
 
     gateway = settings.gateway
-    spool = Spool(Path(gateway.spool or data_directory() / "gateway-spool"), gateway.max_spool_bytes)
-    delivery = Delivery(Sink(settings.kafka, gateway.acknowledge_timeout_s), spool)
+    place = Path(gateway.spool or data_directory() / "gateway-spool")
+    spool = Spool(place, gateway.max_spool_bytes)
+    sink = Sink(settings.kafka, gateway.acknowledge_timeout_s)
+    delivery = Delivery(sink, spool)
+    usage = Usage()
+    exchange = Exchange(settings.kafka, sink, projects, usage, place / "projects.json")
     outcomes = Outcomes()
     sender = OutcomesSender(outcomes, delivery)
-    endpoint = Endpoint(projects, gateway.max_envelope_bytes, outcomes, Inbound(settings.inbound))
+    endpoint = Endpoint(projects, gateway.max_envelope_bytes, outcomes, Inbound(settings.inbound), usage)
     server = Server(gateway, endpoint, delivery, Metrics(), outcomes)
     ended = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, ended.set)
     delivery.start()
     sender.start()
+    await exchange.start()
+    if not (projects.open or projects.any):
+        log.warning("no project is known yet: every key is refused until `aftershock projects add` makes one")
     try:
         await server.start(share_port=share_port)
         log.info("listening on %s:%d", *server.address)
@@ -87,6 +90,7 @@ async def _run(settings: Settings, projects: Projects, *, share_port: bool) -> N
     finally:
         await server.stop()
         await sender.stop()
+        await exchange.stop()
         await delivery.stop()
 
 

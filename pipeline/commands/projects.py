@@ -1,40 +1,47 @@
-"""``aftershock projects``: who may send through the gateway."""
+"""``aftershock projects``: who may send through the gateway, and how much."""
 
 from __future__ import annotations
 
-import os
+import asyncio
 import secrets
-from pathlib import Path
+from collections.abc import Iterable
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
 import msgspec
 
-from pipeline.config import DEFAULT_FILE, Settings, load_settings
+from pipeline.commands.settings import with_settings
+from pipeline.config import Settings
 from pipeline.errors import Misconfigured
-from pipeline.gateway.projects import Projects
+from pipeline.gateway.projects import clash, without_clashes
+from pipeline.gateway.registry import register, registered, unregister
 from pipeline.gateway.settings import ProjectSettings
 
-_CONFIG = click.option(
-    "--config", type=click.Path(path_type=Path), help="The settings file.  [default: aftershock.toml]"
-)
 _URL = click.option("--url", help="Where SDKs reach the gateway.  [default: what [gateway] says it listens on]")
+_LIMITS = ("minute", "day", "month")
 
 
 @click.group()
 def command() -> None:
-    """List projects and their DSNs, and add one.
+    """Say who may send through the gateway, and how much.
 
-    Projects are [[project]] tables in the settings. To rotate a key, add a second one to the table's keys and take the
-    old one out when no program uses it any more; a key that is taken out is revoked. A gateway reads the settings when
-    it starts.
+    Projects are kept on Kafka's topic projects, which every gateway follows: what is changed here holds within
+    seconds, without a restart. [[project]] tables in the settings are listed too, but are changed there.
+
+    \b
+    Examples:
+      aftershock projects add shop
+      aftershock projects rotate shop
+      aftershock projects revoke 0123456789abcdef0123456789abcdef
+      aftershock projects set shop --per-day error=100000 --spike 10
     """
 
 
 @command.command("list")
-@_CONFIG
 @_URL
-def list_projects(*, config: Path | None, url: str | None) -> None:
+@with_settings
+def list_projects(settings: Settings, *, url: str | None) -> None:
     """Print each project's name, and a DSN for each of its keys.
 
     \b
@@ -42,44 +49,209 @@ def list_projects(*, config: Path | None, url: str | None) -> None:
       aftershock projects list
       aftershock projects list --url https://errors.example.com
     """
-    settings = load_settings(config)
-    for project in settings.projects:
-        for key in project.keys:
-            click.echo(f"{project.name}\t{_dsn(settings, url, project.id, key)}")
-    if not settings.projects:
-        click.echo("no [[project]] in the settings: on a loopback address the gateway takes every key", err=True)
+    projects = _all(settings)
+    for project in projects:
+        _show_keys(settings, project, url)
+    if not projects:
+        click.echo("no project: on a loopback address the gateway takes every key, elsewhere none", err=True)
 
 
 @command.command("add")
 @click.argument("name")
 @click.option("--id", "number", type=click.IntRange(1), help="Its number in DSNs.  [default: the next one]")
-@_CONFIG
 @_URL
-def add(*, name: str, number: int | None, config: Path | None, url: str | None) -> None:
-    """Add a project with a new key to the settings file, and print its DSN.
+@with_settings
+def add(settings: Settings, *, name: str, number: int | None, url: str | None) -> None:
+    """Add a project with a new key, and print its DSN.
 
     \b
     Examples:
       aftershock projects add shop
       aftershock projects add shop --url https://errors.example.com
     """
-    file = config or Path(os.environ.get("AFTERSHOCK_CONFIG") or DEFAULT_FILE)
-    settings = load_settings(file) if file.exists() else Settings()
+    projects = _all(settings)
     if number is None:
-        number = max((project.id for project in settings.projects), default=0) + 1
-    try:
-        project = msgspec.convert(
-            {"name": name, "id": number, "keys": [secrets.token_hex(16)]}, ProjectSettings, strict=True
+        number = max((project.id for project in projects), default=0) + 1
+    project = _made({"name": name, "id": number, "keys": [_new_key()]})
+    same = clash((*projects, project))
+    if same:
+        raise Misconfigured(f"there is a project with this {same}: choose another, or see `aftershock projects list`")
+    asyncio.run(register(settings.kafka, project))
+    click.echo(_dsn(settings, url, project.id, project.keys[0]))
+
+
+@command.command("keys")
+@click.argument("name")
+@_URL
+@with_settings
+def keys(settings: Settings, *, name: str, url: str | None) -> None:
+    """Print a DSN for each key of a project.
+
+    \b
+    Examples:
+      aftershock projects keys shop
+    """
+    found = next((project for project in _all(settings) if project.name == name), None)
+    if found is None:
+        raise _unknown()
+    _show_keys(settings, found, url)
+
+
+@command.command("rotate")
+@click.argument("name")
+@click.option("--revoke-others", is_flag=True, help="Take the project's other keys out at once.")
+@_URL
+@with_settings
+def rotate(settings: Settings, *, name: str, revoke_others: bool, url: str | None) -> None:
+    """Give a project a new key, and print its DSN.
+
+    The keys it had go on being taken, until `aftershock projects revoke` takes them out: put the new DSN into your
+    programs first.
+
+    \b
+    Examples:
+      aftershock projects rotate shop
+      aftershock projects rotate shop --revoke-others
+    """
+    project = _changeable(settings, name)
+    key = _new_key()
+    asyncio.run(register(settings.kafka, _changed(project, keys=[key] if revoke_others else [key, *project.keys])))
+    click.echo(_dsn(settings, url, project.id, key))
+
+
+@command.command("revoke")
+@click.argument("key")
+@with_settings
+def revoke(settings: Settings, *, key: str) -> None:
+    """Take a key out of its project: nothing that comes with it is taken any more.
+
+    \b
+    Examples:
+      aftershock projects revoke 0123456789abcdef0123456789abcdef
+    """
+    owner = next((project for project in _all(settings) if key.lower() in project.keys), None)
+    if owner is None:
+        raise Misconfigured("no project has this key: see `aftershock projects list`")
+    project = _changeable(settings, owner.name)
+    left = [one for one in project.keys if one != key.lower()]
+    if not left:
+        raise Misconfigured(
+            f"it is the only key of {project.name}: `aftershock projects rotate {project.name} --revoke-others` gives "
+            f"it another instead, `aftershock projects remove {project.name}` ends the project"
         )
-    except msgspec.ValidationError:
-        raise Misconfigured("a project's name has 1 to 64 letters, digits, dots, dashes or underscores") from None
-    Projects((*settings.projects, project))
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
-    gap = "\n" if text.endswith("\n") or not text else "\n\n"
-    table = f'{gap if text else ""}[[project]]\nname = "{name}"\nid = {number}\nkeys = ["{project.keys[0]}"]\n'
-    with file.open("a", encoding="utf-8") as opened:
-        opened.write(table)
-    click.echo(_dsn(settings, url, number, project.keys[0]))
+    asyncio.run(register(settings.kafka, _changed(project, keys=left)))
+    click.echo(f"revoked a key of {project.name}")
+
+
+@command.command("set")
+@click.argument("name")
+@click.option("--origin", "origins", multiple=True, metavar="GLOB", help="A web page that may send; '*' for all.")
+@click.option("--per-minute", multiple=True, metavar="CATEGORY=N", help="The most items of a key and minute.")
+@click.option("--per-day", multiple=True, metavar="CATEGORY=N", help="The most items of a key and day, in UTC.")
+@click.option("--per-month", multiple=True, metavar="CATEGORY=N", help="The most items of a key and month, in UTC.")
+@click.option("--spike", type=click.FloatRange(0), help="The most an hour may have, in times its norm; 0 for no end.")
+@with_settings
+def change(
+    settings: Settings,
+    *,
+    name: str,
+    origins: tuple[str, ...],
+    per_minute: tuple[str, ...],
+    per_day: tuple[str, ...],
+    per_month: tuple[str, ...],
+    spike: float | None,
+) -> None:
+    """Set what a project may send. What is not named stays as it is; a limit without a number is taken away.
+
+    Categories are error, transaction, span, log_item, session, monitor, feedback, attachment, profile, replay,
+    default; all counts them all.
+
+    \b
+    Examples:
+      aftershock projects set shop --origin 'https://*.example.com'
+      aftershock projects set shop --per-minute error=6000 --per-day error=100000 --per-month all=5000000
+      aftershock projects set shop --per-day error= --spike 10
+    """
+    project = _changeable(settings, name)
+    fields: dict[str, Any] = {}
+    if origins:
+        fields["origins"] = [] if "*" in origins else list(origins)
+    for period, given in zip(_LIMITS, (per_minute, per_day, per_month), strict=True):
+        if given:
+            fields[f"per_{period}"] = _limits(getattr(project, f"per_{period}"), given)
+    if spike is not None:
+        fields["spike"] = {"times": spike} if spike else None
+    changed = _changed(project, **fields)
+    asyncio.run(register(settings.kafka, changed))
+    click.echo(msgspec.json.format(msgspec.json.encode(changed), indent=2).decode())
+
+
+@command.command("remove")
+@click.argument("name")
+@with_settings
+def remove(settings: Settings, *, name: str) -> None:
+    """Remove a project with all its keys. What was stored of it stays.
+
+    \b
+    Examples:
+      aftershock projects remove shop
+    """
+    asyncio.run(unregister(settings.kafka, _changeable(settings, name).name))
+    click.echo(f"removed {name}")
+
+
+def _all(settings: Settings) -> list[ProjectSettings]:
+    """Return the projects of the settings and of the topic, by number."""
+    learned = asyncio.run(registered(settings.kafka))
+    found = [*settings.projects, *without_clashes(settings.projects, learned.values())]
+    return sorted(found, key=lambda project: project.id)
+
+
+def _changeable(settings: Settings, name: str) -> ProjectSettings:
+    if any(project.name == name for project in settings.projects):
+        raise Misconfigured(f"{name} is a [[project]] of the settings: change it there, and restart the gateways")
+    found = asyncio.run(registered(settings.kafka)).get(name)
+    if found is None:
+        raise _unknown()
+    return found
+
+
+def _unknown() -> Misconfigured:
+    return Misconfigured("there is no such project: see `aftershock projects list`")
+
+
+def _made(fields: dict[str, Any]) -> ProjectSettings:
+    try:
+        return msgspec.convert(fields, ProjectSettings, strict=True)
+    except msgspec.ValidationError as error:
+        if str(error).endswith("`$.name`"):
+            raise Misconfigured("a project's name has 1 to 64 letters, digits, dots, dashes or underscores") from None
+        raise Misconfigured(f"the project would not be valid: {error}") from None
+
+
+def _changed(project: ProjectSettings, **fields: Any) -> ProjectSettings:
+    return _made({**msgspec.to_builtins(project), **fields})
+
+
+def _limits(before: dict[Any, int], given: Iterable[str]) -> dict[str, int]:
+    limits: dict[str, int] = {str(category): most for category, most in before.items()}
+    for one in given:
+        category, equals, number = one.partition("=")
+        if not equals or not (number.isdigit() or not number):
+            raise Misconfigured("a limit is a category, =, and a number: error=6000, or error= to take it away")
+        limits.pop(category, None)
+        if number:
+            limits[category] = int(number)
+    return limits
+
+
+def _new_key() -> str:
+    return secrets.token_hex(16)
+
+
+def _show_keys(settings: Settings, project: ProjectSettings, url: str | None) -> None:
+    for key in project.keys:
+        click.echo(f"{project.name}\t{_dsn(settings, url, project.id, key)}")
 
 
 def _dsn(settings: Settings, url: str | None, number: int, key: str) -> str:

@@ -10,12 +10,14 @@ from pipeline.gateway.drift import drift_s
 from pipeline.gateway.entrance import Entrance
 from pipeline.gateway.envelope import Envelope, Item
 from pipeline.gateway.items import Message
+from pipeline.gateway.limits import Limits
 from pipeline.gateway.outcomes import Outcomes
 from pipeline.gateway.projects import Projects
-from pipeline.gateway.rates import Limit, Rates, header_of
+from pipeline.gateway.rates import Limit, header_of
 from pipeline.gateway.rejection import Rejected
 from pipeline.gateway.reports import Outcome, discarded
 from pipeline.gateway.settings import ProjectSettings
+from pipeline.gateway.usage import Usage
 from pipeline.inbound import EVERYTHING, Client, Inbound
 from pipeline.inbound.gate import NOBODY
 
@@ -59,13 +61,21 @@ class Endpoint:
         largest: the most bytes of a decoded body.
         outcomes: where items are counted that were not taken.
         inbound: what is let in.
+        usage: what all gateways have taken.
     """
 
-    def __init__(self, projects: Projects, largest: int, outcomes: Outcomes, inbound: Inbound = EVERYTHING) -> None:
+    def __init__(
+        self,
+        projects: Projects,
+        largest: int,
+        outcomes: Outcomes,
+        inbound: Inbound = EVERYTHING,
+        usage: Usage | None = None,
+    ) -> None:
         self._projects = projects
         self._largest = largest
         self._outcomes = outcomes
-        self._rates = Rates()
+        self._limits = Limits(Usage() if usage is None else usage)
         self._entrance = Entrance(inbound)
 
     def take(self, incoming: Incoming, now_s: float) -> Taken:
@@ -124,9 +134,9 @@ class Endpoint:
                 if not messages:
                     continue
             quantity = len(messages) if items.has_topic(item) else 1
-            limit = self._rates.take(key, project.per_minute, category, quantity, now_s)
+            limit = self._limits.take(project, key, category, quantity, now_s)
             if limit is not None:
-                taken.dropped.append(Outcome(category, "rate_limited", quantity))
+                taken.dropped.append(Outcome(category, "rate_limited", quantity, limit.reason))
                 taken.limits.append(limit)
             elif items.has_topic(item):
                 taken.messages.extend(messages)

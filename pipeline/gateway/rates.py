@@ -14,10 +14,15 @@ MINUTE_S = 60.0
 
 
 class Limit(Struct, frozen=True):
-    """A category that is limited for so many more seconds; ``all`` stands for every category."""
+    """A category that is limited for so many more seconds; ``all`` stands for every category.
+
+    ``reason`` is ``minute``, ``day``, ``month`` or ``spike``; ``scope`` says whose limit it is, ``key`` or ``project``.
+    """
 
     category: str
     seconds: int
+    reason: str = "minute"
+    scope: str = "key"
 
 
 class Rates:
@@ -53,5 +58,11 @@ class Rates:
 
 
 def header_of(limits: list[Limit]) -> str:
-    """Return limits as ``X-Sentry-Rate-Limits`` has them: ``seconds:categories:scope``, none for all categories."""
-    return ", ".join(f"{limit.seconds}:{'' if limit.category == 'all' else limit.category}:key" for limit in limits)
+    """Return limits as ``X-Sentry-Rate-Limits`` has them: ``seconds:categories:scope:reason``.
+
+    No categories means all.
+    """
+    return ", ".join(
+        f"{limit.seconds}:{'' if limit.category == 'all' else limit.category}:{limit.scope}:{limit.reason}"
+        for limit in limits
+    )

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 Key = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")]
+Count = Annotated[int, Meta(ge=0)]
 Category = Literal[
     "all",
     "error",
@@ -44,16 +45,27 @@ class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True):
     max_spool_bytes: Annotated[int, Meta(ge=0)] = 1024 * 1024 * 1024
 
 
+class SpikeSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How far above its norm an hour of a project may be: see :mod:`pipeline.gateway.spikes`."""
+
+    times: Annotated[float, Meta(ge=1, le=1000)] = 10.0
+    least: Annotated[int, Meta(ge=0)] = 1000
+
+
 class ProjectSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """A project: ``[[project]]`` in the settings.
 
     ``name`` is what the tables call it, ``id`` the number at the end of its DSNs. ``keys`` are the public keys: add
     one to rotate, take one out to revoke it. ``origins`` are globs of the web pages that may send, such as
-    ``https://*.example.com``; without any, all may. ``per_minute`` limits each key: items a minute by data category.
+    ``https://*.example.com``; without any, all may. ``per_minute``, ``per_day`` and ``per_month`` limit each key:
+    items by data category. ``spike`` turns spike protection on.
     """
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
     id: Annotated[int, Meta(ge=1, lt=2**53)]
     keys: Annotated[tuple[Key, ...], Meta(min_length=1)]
     origins: tuple[str, ...] = ()
-    per_minute: dict[Category, Annotated[int, Meta(ge=0)]] = {}
+    per_minute: dict[Category, Count] = {}
+    per_day: dict[Category, Count] = {}
+    per_month: dict[Category, Count] = {}
+    spike: SpikeSettings | None = None

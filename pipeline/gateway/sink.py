@@ -22,7 +22,7 @@ from pipeline.config import KafkaSettings
 from pipeline.errors import Unavailable
 from pipeline.gateway.items import Message
 from pipeline.gateway.rejection import too_large
-from schemas.topics import MAX_MESSAGE_BYTES, TAKEN
+from schemas.topics import MAX_MESSAGE_BYTES, TAKEN, USAGE
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ class Sink:
     async def _enqueue(self, message: Message) -> asyncio.Future[Any]:
         sent: asyncio.Future[Any] = await self._producer.send(
             self._settings.topic_prefix + message.topic,
-            message.value,
+            message.value if message.value or message.topic != USAGE.name else None,
             message.key,
             headers=_headers(message),
         )

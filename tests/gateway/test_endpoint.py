@@ -215,11 +215,11 @@ def test_a_limited_category_is_dropped_and_told() -> None:
     over = take(("event", {"a": 1}), ("attachment", b"x"), ("session", b"{}"), endpoint=endpoint, now=NOW + 20)
     assert over.messages == []
     assert over.dropped == [
-        Outcome("error", "rate_limited", 1),
+        Outcome("error", "rate_limited", 1, "minute"),
         Outcome("attachment", "no_topic", 1),
-        Outcome("session", "rate_limited", 1),
+        Outcome("session", "rate_limited", 1, "minute"),
     ]
-    assert limits_header(over) == "40:error:key, 40:session:key"
+    assert limits_header(over) == "40:error:key:minute, 40:session:key:minute"
     assert refused(over) is None
     assert take(("event", {"a": 1}), endpoint=endpoint, now=NOW + 60).limits == []
 
@@ -228,7 +228,7 @@ def test_only_when_every_item_is_limited_it_is_a_429() -> None:
     endpoint = Endpoint(Projects([LIMITED]), 1 << 20, Outcomes())
     rejection = refused(take(("session", b"{}"), ("session", b"{}"), endpoint=endpoint))
     assert rejection is not None
-    assert (rejection.status, rejection.retry_after_s, rejection.rate_limits) == (429, 60, "60:session:key")
+    assert (rejection.status, rejection.retry_after_s, rejection.rate_limits) == (429, 60, "60:session:key:minute")
     report = {"discarded_events": [{"reason": "send_error", "category": "error", "quantity": 1}]}
     assert refused(take(("session", b"{}"), ("client_report", report), endpoint=endpoint)) is None
     assert refused(take(endpoint=endpoint)) is None

@@ -62,7 +62,7 @@ def test_dropped_and_refused_items_are_counted_with_their_reason() -> None:
     send(b'{}\n{"type":"attachment"}\nx\n{"type":"session"}\n{}\n{"type":"client_report"}\n' + report, outcomes)
     assert counts(outcomes.take(NOW)) == [
         Count("shop", "01234567", "attachment", "no_topic", 1),
-        Count("shop", "01234567", "session", "rate_limited", 1),
+        Count("shop", "01234567", "session", "rate_limited:minute", 1),
         Count("shop", "01234567", "error", "client_before_send", 4),
     ]
 
