@@ -176,7 +176,7 @@ def test_slow_and_too_many_clients_are_let_go(impatient: Gateway) -> None:
 
 
 def test_health_metrics_and_a_graceful_end(gateway: Gateway) -> None:
-    sent = send(gateway, "/api/1/envelope/", envelope("c" * 32) + b'{"type":"session"}\n{}\n')
+    sent = send(gateway, "/api/1/envelope/", envelope("c" * 32) + b'{"type":"profile"}\n{}\n')
     assert sent.status == 200
     assert send(gateway, "/health/live", method="GET").status == 200
     assert json.loads(send(gateway, "/health/ready", method="GET").body) == {
@@ -186,7 +186,7 @@ def test_health_metrics_and_a_graceful_end(gateway: Gateway) -> None:
     }
     metrics = send(gateway, "/metrics", method="GET").body.decode()
     assert 'aftershock_gateway_outcomes_total{category="error",outcome="accepted"} 1.0' in metrics
-    assert 'aftershock_gateway_outcomes_total{category="session",outcome="no_topic"} 1.0' in metrics
+    assert 'aftershock_gateway_outcomes_total{category="profile",outcome="no_topic"} 1.0' in metrics
     # A request whose body is still on its way when the end is asked for is answered.
     head = f"POST /api/1/envelope/?sentry_key={LOCAL_KEY} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n".encode()
     with socket.create_connection((LOOPBACK, gateway.port), timeout=20) as connection:
