@@ -1,7 +1,8 @@
 """Everything that the documentation tells people to type is typed here, against a stack that `aftershock up` started.
 
 Blocks are run by their language: ``sh`` by a shell, ``sql`` by ClickHouse, ``python`` by Python, ``toml`` is read as
-settings, ``json`` is parsed. A block of ``text``, or without a language, is for reading.
+settings, ``json`` is parsed. Blocks of other languages are whole programs of ``schemas/producers``, which are run by
+``tests/producers``. A block of ``text``, or without a language, is for reading.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCKS = [block for file in FILES for block in blocks(file) if block.language != "text"]
 LANGUAGES = {"sh", "sql", "python", "toml", "json"}
+PROGRAMS = {
+    language: (ROOT / "schemas" / "producers" / file).read_text(encoding="utf-8")
+    for language, file in (("js", "node/example.js"), ("go", "go/main.go"), ("java", "java/Produce.java"))
+}
+"""The programs that other tests run, by language."""
 UP_SECONDS = 120
 BLOCK_SECONDS = 180
 
@@ -87,7 +93,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def test_every_block_has_a_language_that_is_run() -> None:
-    assert {block.language for block in BLOCKS} <= LANGUAGES
+    assert {block.language for block in BLOCKS} <= LANGUAGES | PROGRAMS.keys()
 
 
 def test_the_two_commands_of_the_readme_are_its_first_blocks() -> None:
@@ -110,6 +116,8 @@ def test_block_does_what_it_says(block: Block, stack: Running) -> None:
         load_settings(file, {"AFTERSHOCK_HASH_KEY": "a key"})
     elif block.language == "json":
         json.loads(block.code)
+    elif block.language in PROGRAMS:
+        assert block.code == PROGRAMS[block.language]
     elif block.language == "python":
         _run([sys.executable, "-c", stack.with_addresses(block.code), "1"], stack)  # programs that follow end after 1
     else:

@@ -14,6 +14,7 @@ from deploy.local.ports import free_port
 
 sys.path.append(str(Path(__file__).parents[1] / "integration"))
 from installation import Installation
+from node_packages import installed
 
 
 @pytest.fixture
@@ -31,3 +32,9 @@ def gateway(installation: Installation, tmp_path: Path) -> Iterator[Gateway]:
         port=free_port(), environment=installation.environment, data=tmp_path, log=tmp_path / "worker-gateway.log"
     ) as one:
         yield one
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> Path:
+    """A directory with ``@sentry/node``."""
+    return installed(Path(__file__).parent / "node")

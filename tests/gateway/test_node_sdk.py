@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -14,42 +13,19 @@ from typing import Any
 
 import pytest
 from installation import Installation
+from node_packages import node
 
-from deploy.local.cache import DownloadError, cached
 from deploy.local.gateway import Gateway
-from deploy.local.npm import npm_command
 from deploy.local.ports import free_port
-from pipeline.errors import Misconfigured, Unavailable
 
 HERE = Path(__file__).parent / "node"
 KEY = "0123456789abcdef0123456789abcdef"
 
 
-def install(directory: Path) -> None:
-    """Install what the lock file says."""
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(HERE / name, directory)
-    command = [*npm_command(), "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
-    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=300, check=False)
-    if done.returncode:
-        raise DownloadError(f"npm ci ended with exit code {done.returncode}")
-
-
-@pytest.fixture(scope="session")
-def node_modules() -> Path:
-    """A directory with the SDK, installed once a machine."""
-    digest = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()[:16]
-    try:
-        return cached(f"node-sdk/{digest}", install, title="@sentry/node", need_megabytes=300, option="npm")
-    except (Misconfigured, Unavailable) as error:
-        pytest.skip(f"@sentry/node cannot be installed here: {error}")
-
-
 def shop(node_modules: Path, dsn: str, turns: int = 1) -> list[str]:
     """Run the program; return the ids of the errors that it captured."""
     program = shutil.copy(HERE / "shop.js", node_modules)
-    node = shutil.which("node") or npm_command()[0]
-    done = subprocess.run([node, program, dsn, str(turns)], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([node(), program, dsn, str(turns)], capture_output=True, text=True, timeout=60, check=True)
     ids: list[str] = json.loads(done.stdout)
     return ids
 

@@ -1,13 +1,23 @@
-"""Topics of a test's own on the shared broker, and no client of the SDK left over from one test to the next."""
+"""Topics of a test's own on the shared broker, programs under Node, and no client of the SDK left from test to test."""
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sentry_sdk
 from kafka_topics import Received, create_topics, read_topic
+from node_packages import installed
+
+sys.path.append(str(Path(__file__).parents[1] / "integration"))
+from installation import Installation
+
+NODE = Path(__file__).parent / "node"
+TRANSPORT = Path(__file__).parents[2] / "schemas" / "producers" / "node"
 
 
 @pytest.fixture
@@ -31,3 +41,24 @@ def no_client_left() -> Iterator[None]:
     sentry_sdk.get_global_scope().set_client(None)
     sentry_sdk.get_global_scope().clear()
     sentry_sdk.get_isolation_scope().clear()
+
+
+@pytest.fixture
+def application(tmp_path: Path) -> Path:
+    """A directory with the programs, the SDK and the transport, installed as npm would."""
+    modules = tmp_path / "node_modules"
+    modules.mkdir()
+    for package in (installed(NODE) / "node_modules").iterdir():
+        (modules / package.name).symlink_to(package)
+    shutil.copytree(TRANSPORT, modules / "aftershock-transport")
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    shutil.copy(NODE / "many.js", tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def installation(kafka: str, clickhouse: str, names: Any, tmp_path: Path) -> Installation:
+    """Migrated topics and tables of the test's own on the shared servers."""
+    made = Installation(kafka, clickhouse, names, tmp_path)
+    made.migrate()
+    return made
