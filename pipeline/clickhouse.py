@@ -155,15 +155,17 @@ class ClickHouse:
         except ClickHouseError as error:
             raise self._translated(error, "query", quote=True) from None
 
-    def command(self, sql: str, *, in_database: bool = True) -> None:
+    def command(self, sql: str, *, in_database: bool = True, settings: Mapping[str, Any] | None = None) -> None:
         """Run a statement that answers nothing; ``in_database=False`` for one that makes the database.
+
+        ``settings`` are ClickHouse's, for this statement alone.
 
         Raises:
             Unavailable: the server could not be reached.
             RequestRejected: the statement is not valid.
         """
         try:
-            self._connected().command(sql, use_database=in_database)
+            self._connected().command(sql, settings=dict(settings or {}), use_database=in_database)
         except ClickHouseError as error:
             raise self._translated(error, "statement", quote=True) from None
 

@@ -92,11 +92,6 @@ class Summary(Struct):
     unreadable: int = 0
     moved_rows: int = 0
 
-    @property
-    def changes(self) -> bool:
-        """Whether anything stored would be another afterwards."""
-        return bool(self.moved_rows or self.relabelled)
-
 
 class Comparison:
     """Adds up what would become of stored events."""
@@ -132,6 +127,11 @@ class Comparison:
     def unreadable(self) -> None:
         """Take in one row whose payload cannot be read; it stays as it is."""
         self._summary.unreadable += 1
+
+    @property
+    def changed_rows(self) -> int:
+        """How many rows so far would be another afterwards."""
+        return self._summary.moved_rows + self._summary.relabelled
 
     def mapping(self) -> dict[tuple[str, str], str]:
         """Return where most of each old issue goes, by project and old fingerprint."""

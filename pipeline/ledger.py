@@ -53,14 +53,16 @@ class Ledger:
         return [Boundaries(row["first_offset"], row["last_offset"]) for row in rows]
 
     def known_issues(self, topic: str) -> list[tuple[str, str, str]]:
-        """Return the issues that were there before the topic's present life began: (project, environment, fingerprint).
+        """Return issues that no counts tell of and that are not new all the same: (project, environment, fingerprint).
 
-        Their counts were on a topic that is gone, so only ClickHouse still knows that they are not new.
+        These are the issues that were there before the topic's present life began, whose counts were on a topic that
+        is gone, and those that came to be when history was grouped anew.
         """
         rows = self._clickhouse.rows(
             "WITH (SELECT max(created_at) FROM topics WHERE topic = {topic:String}) AS since "
             "SELECT project, arrayJoin(groupUniqArrayArray(environments)) AS environment, fingerprint FROM issues "
-            "GROUP BY project, fingerprint HAVING min(first_received) < since",
+            "GROUP BY project, fingerprint HAVING min(first_received) < since "
+            "UNION DISTINCT SELECT project, environment, fingerprint FROM regrouped_issues",
             {"topic": topic},
         )
         return [(row["project"], row["environment"], row["fingerprint"]) for row in rows]

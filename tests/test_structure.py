@@ -66,6 +66,8 @@ EDGES = {
     "kafka",
     "ledger",
     "migrate",
+    "rewrite",
+    "rewrite_tables",
     "transport",
 }
 

@@ -26,7 +26,7 @@ COMMANDS = {
     "process": "Try the stages on events from a file, without any server.",
     "scrub": "Try the scrubber, and look for what it has missed.",
     "explain": "Show why an event belongs to its issue.",
-    "regroup": "Show what other rules of grouping would change.",
+    "regroup": "Show what other rules of grouping would change, and change it.",
     "forget": "Erase a person from every table.",
     "doctor": "Check everything, and say what to do.",
 }

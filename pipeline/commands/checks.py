@@ -22,6 +22,7 @@ from pipeline.commands.terminal import plural
 from pipeline.config import Settings, load_settings
 from pipeline.errors import AftershockError
 from pipeline.migrate import check, pending
+from pipeline.rewrite_tables import Tables
 from schemas.clickhouse import migrations
 from schemas.topics import CONSUMED as CONSUMED_TOPICS
 from schemas.topics import CONSUMER_GROUP, COUNTS, TOPICS, Topic
@@ -178,6 +179,7 @@ def clickhouse_findings(settings: Settings, lag: int | None) -> Iterator[Finding
         if finding.verdict == "ok":
             yield disk(clickhouse)
             yield last_batch(clickhouse, lag)
+            yield intake(clickhouse)
             yield dead_letters(clickhouse)
     except AftershockError as error:
         remedy = "start it, or mend clickhouse.url, AFTERSHOCK_CLICKHOUSE or --clickhouse, user and password"
@@ -247,6 +249,20 @@ def last_batch(clickhouse: ClickHouse, lag: int | None) -> Finding:
     return Finding("last batch", "ok", detail)
 
 
+def intake(clickhouse: ClickHouse) -> Finding:
+    """Say whether the intake is held because history is being grouped anew, and whether somebody is at it."""
+    tables = Tables(clickhouse)
+    owner = tables.locked_by()
+    if owner is not None and not owner.is_gone():
+        detail = f"history is being grouped anew since {owner.since} by process {owner.process} on {owner.host}"
+        return Finding("intake", "ok", detail)
+    if tables.is_held():
+        return Finding("intake", "problem", "held by a regroup that did not finish: nothing is stored", _REGROUP)
+    if tables.left_over():
+        return Finding("intake", "warning", "a regroup did not finish, and has left tables", _REGROUP)
+    return Finding("intake", "ok", "open")
+
+
 def dead_letters(clickhouse: ClickHouse) -> Finding:
     """Count the dead letters of the last hour."""
     rows = clickhouse.rows(
@@ -260,4 +276,5 @@ def dead_letters(clickhouse: ClickHouse) -> Finding:
 
 
 _MIGRATE = "run `aftershock migrate`"
+_REGROUP = "run `aftershock regroup --apply` again, with the same settings"
 _WORKER = "start `aftershock worker`, or look at its log and at /health/live"

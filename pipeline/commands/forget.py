@@ -9,7 +9,9 @@ import click
 from pipeline.clickhouse import ClickHouse
 from pipeline.commands.settings import with_settings
 from pipeline.config import Settings
+from pipeline.errors import Unavailable
 from pipeline.identity import user_hash
+from pipeline.rewrite_tables import Tables
 from schemas.event import User
 
 REBUILT = (
@@ -48,6 +50,10 @@ def command(settings: Settings, *, user: str, project: str | None, dry_run: bool
       aftershock forget --user jane@example.com --project shop --yes
     """
     clickhouse = ClickHouse(settings.clickhouse, timeout_s=600)
+    tables = Tables(clickhouse)
+    if tables.locked_by() or tables.left_over():
+        # A copy that is being made would bring the person back.
+        raise Unavailable("history is being grouped anew: wait, or finish it with `aftershock regroup --apply`")
     projects = [project] if project else projects_of(clickhouse)
     key = settings.hash_key.encode()
     conditions = {

@@ -1,13 +1,15 @@
-"""``aftershock regroup``: what other rules of grouping would make of the issues that are stored."""
+"""``aftershock regroup``: what other rules would make of the issues that are stored, and making it so."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import click
 import msgspec
+from msgspec import Struct
 
 from pipeline import history
 from pipeline.clickhouse import ClickHouse
@@ -18,6 +20,8 @@ from pipeline.config import Settings
 from pipeline.errors import Misconfigured
 from pipeline.fingerprint import Grouping, Rules
 from pipeline.regroup import regrouped
+from pipeline.rewrite import Rewriter
+from pipeline.rewrite_tables import Tables
 
 DIFFERENT = 5
 """The exit code of ``--exit-code`` when issues would not stay what they are."""
@@ -37,34 +41,89 @@ UNITS = {"h": "hours", "d": "days", "w": "weeks"}
     help="How the answer is written.  [default: table on a terminal, json in a pipe]",
 )
 @click.option("--exit-code", is_flag=True, help=f"Exit with {DIFFERENT} when anything would change.")
+@click.option("--apply", "applies", is_flag=True, help="Rewrite history, once it was shown what changes.")
+@click.option("--yes", is_flag=True, help="Do not ask before.")
+@click.option("--take-over", is_flag=True, help="Go on although a process on another machine has not finished.")
 @with_settings
-def command(
-    settings: Settings, *, since: str, version: str | None, project: str, fmt: str | None, exit_code: bool
-) -> None:
+def command(settings: Settings, *, since: str, version: str | None, project: str, **options: Any) -> None:
     """Show which issues would merge, split or move under the rules of the settings, before anything changes.
 
-    Replays the stored events through the grouping of --config (or of --version) and compares. Nothing is changed.
-    Weeks are replayed whole: from the Monday before --since on.
+    Replays the stored events through the grouping of --config (or of --version) and compares. Weeks are replayed
+    whole: from the Monday before --since on. Nothing is changed without --apply.
+
+    With --apply the events, and the counts by minute, hour and issue, become what they would be if they had arrived
+    under these rules. Queries and workers go on meanwhile; a run that was interrupted is finished or cleared away by
+    the next one. Run it, restart the workers with the new settings, and run it again for what they had stored until
+    then: see docs/grouping.md.
 
     In a pipe it writes one JSON object a line: first every difference (kind is merge, split or move) with its parts,
-    counts, titles and ids of events, then a summary (kind is summary).
+    counts, titles and ids of events, then a summary (kind is summary); with --apply, a line for each week that was
+    rewritten (kind is week).
 
     \b
     Examples:
       aftershock regroup --config stricter.toml
       aftershock regroup --since all --version v1
       aftershock regroup --since 4w --project shop --format json | jq 'select(.kind == "merge")'
+      aftershock regroup --config stricter.toml --since all --apply
     """
     one_line_errors()
+    asked = Asked(since=moment(since, datetime.now(UTC)), project=project, **options)
     clickhouse = ClickHouse(settings.clickhouse, timeout_s=TIMEOUT_S)
     grouping = Grouping(rules_of(settings, version))
-    weeks = history.weeks(clickhouse, moment(since, datetime.now(UTC)), project)
+    if not asked.applies:
+        changed = show(clickhouse, grouping, asked)
+        if asked.exit_code and changed:
+            click.get_current_context().exit(DIFFERENT)
+        return
+    tables = Tables(clickhouse)
+    tables.lock(take_over=asked.take_over)
+    try:
+        rewriter = Rewriter(clickhouse, grouping, project)
+        if rewriter.recover():
+            click.echo("an earlier run had not finished: what it left is finished or cleared away", err=True)
+        weeks = show(clickhouse, grouping, asked)
+        if weeks and not asked.yes:
+            click.confirm(f"Rewrite {plural(len(weeks), 'week')} of history?", abort=True, err=True)
+        for monday in weeks:
+            tell(monday, rewriter.rewrite(monday), asked.output)
+    finally:
+        tables.unlock()
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What the command line says: a time (``None`` for all), a project (empty for all), and the options."""
+
+    since: datetime | None
+    project: str
+    fmt: str | None
+    exit_code: bool
+    applies: bool
+    yes: bool
+    take_over: bool
+
+    @property
+    def output(self) -> str:
+        """How the answer is written: ``table`` or ``json``."""
+        return self.fmt or ("table" if on_terminal() else "json")
+
+
+def show(clickhouse: ClickHouse, grouping: Grouping, asked: Asked) -> list[date]:
+    """Show what would change; return the Mondays of the weeks in which something would."""
+    weeks = history.weeks(clickhouse, asked.since, asked.project)
     comparison = Comparison()
-    replay(clickhouse, grouping, weeks, project, comparison)
+    changing = replay(clickhouse, grouping, weeks, asked.project, comparison)
     summary, differences = comparison.result()
-    write(summary, differences, fmt or ("table" if on_terminal() else "json"))
-    if exit_code and summary.changes:
-        click.get_current_context().exit(DIFFERENT)
+    write(summary, differences, asked.output)
+    return changing
+
+
+def tell(monday: date, changed: int, fmt: str) -> None:
+    """Say that a week was rewritten."""
+    if fmt == "json":
+        click.echo(msgspec.json.encode({"kind": "week", "week": monday, "rows": changed}).decode())
+    else:
+        click.echo(f"week of {monday}: {plural(changed, 'event')} rewritten")
 
 
 def rules_of(settings: Settings, version: str | None) -> Rules:
@@ -97,33 +156,28 @@ def moment(text: str, now: datetime) -> datetime | None:
 
 def replay(
     clickhouse: ClickHouse, grouping: Grouping, weeks: Sequence[history.Week], project: str, comparison: Comparison
-) -> None:
-    """Take every stored event of some weeks through grouping; the progress is shown to people."""
+) -> list[date]:
+    """Take every stored event of some weeks through grouping; return the Mondays of those in which something changes.
+
+    The progress is shown to people.
+    """
     length = sum(week.rows for week in weeks)
-    if on_terminal(sys.stderr):
-        with click.progressbar(length=length, label=f"replaying {length} events", file=sys.stderr) as bar:
-            _replay(clickhouse, grouping, weeks, project, comparison, bar.update)
-    else:
-        _replay(clickhouse, grouping, weeks, project, comparison, lambda _events: None)
-
-
-def _replay(
-    clickhouse: ClickHouse,
-    grouping: Grouping,
-    weeks: Iterable[history.Week],
-    project: str,
-    comparison: Comparison,
-    told: Callable[[int], None],
-) -> None:
-    for week in weeks:
-        for events in history.read_week(clickhouse, week.monday, project):
-            for stored in events:
-                found = regrouped(grouping, stored)
-                if found is None:
-                    comparison.unreadable()
-                else:
-                    comparison.add(found[0])
-            told(len(events))
+    hidden = not on_terminal(sys.stderr)
+    changing = []
+    with click.progressbar(length=length, label=f"replaying {length} events", file=sys.stderr, hidden=hidden) as bar:
+        for week in weeks:
+            before = comparison.changed_rows
+            for events in history.read_week(clickhouse, week.monday, project):
+                for stored in events:
+                    found = regrouped(grouping, stored)
+                    if found is None:
+                        comparison.unreadable()
+                    else:
+                        comparison.add(found[0])
+                bar.update(len(events))
+            if comparison.changed_rows > before:
+                changing.append(week.monday)
+    return changing
 
 
 def write(summary: Summary, differences: Sequence[Difference], fmt: str) -> None:

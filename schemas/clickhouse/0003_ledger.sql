@@ -24,3 +24,23 @@ CREATE TABLE IF NOT EXISTS topics
 )
 ENGINE = MergeTree
 ORDER BY (topic, created_at);
+
+-- Weeks that were grouped anew: a step 'swapping' without its 'done' has to be finished by the next run.
+CREATE TABLE IF NOT EXISTS regroups
+(
+    week Date,
+    step LowCardinality(String),
+    at   DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')
+)
+ENGINE = MergeTree
+ORDER BY (week, at);
+
+-- Issues that came to be when history was grouped anew. Their events were seen under other fingerprints.
+CREATE TABLE IF NOT EXISTS regrouped_issues
+(
+    project     LowCardinality(String),
+    environment LowCardinality(String),
+    fingerprint String
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (project, environment, fingerprint);

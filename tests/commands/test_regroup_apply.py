@@ -1,0 +1,273 @@
+"""``aftershock regroup --apply`` against a real ClickHouse: afterwards history is as if it had come under the rules."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commandline import Commands
+from stored_issues import content, messages_of, store
+
+from pipeline.assemble import make_processor
+from pipeline.clickhouse import ClickHouse, RequestRejected
+from pipeline.config import load_settings
+from pipeline.errors import Unavailable
+from pipeline.ledger import Ledger
+from pipeline.migrate import migrate_clickhouse
+from pipeline.rewrite_tables import LOCK, Tables
+
+RULES = """
+[[grouping.fingerprint]]
+name = "numbers"
+match = { type = "ValueError" }
+fingerprint = ["all of them"]
+
+[[grouping.fingerprint]]
+name = "regions"
+match = { type = "KeyError" }
+fingerprint = ["{{ default }}", "{{ tags.region }}"]
+
+[[grouping.frames]]
+name = "not ours"
+match = { function = "read" }
+in_app = false
+"""
+DAY_S = 24 * 60 * 60
+NOW = time.time()
+
+
+def failure(kind: str, function: str, number: int = 0, **fields: Any) -> dict[str, Any]:
+    """Return an event with one frame, of one of seven users and three releases, from this week or the one before."""
+    stack = {"frames": [{"function": function, "module": "shop", "in_app": True, "lineno": number + 1}]}
+    return {
+        "event_id": uuid.uuid4().hex,
+        "timestamp": NOW - 60 - number % 2 * 7 * DAY_S,
+        "platform": "python",
+        "release": f"shop@1.{number % 3}",
+        "environment": ("production", "staging")[number % 2],
+        "user": {"id": str(number % 7)},
+        "exception": {"values": [{"type": kind, "value": f"no {number}", "stacktrace": stack}]},
+        **fields,
+    }
+
+
+def failures() -> list[dict[str, Any]]:
+    """Return events of issues that RULES merges, splits, relabels and leaves as they are."""
+    made = [failure("ValueError", f"parse{number % 4}", number) for number in range(24)]
+    made += [failure("KeyError", "look_up", number, tags={"region": ("eu", "us")[number % 2]}) for number in range(12)]
+    made += [failure("OSError", "read", number) for number in range(9)]
+    return made + [failure("TypeError", "add", number) for number in range(9)]
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """The settings to be."""
+    path = tmp_path / "other.toml"
+    path.write_text(RULES, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def fresh(aftershock: Commands) -> Iterator[ClickHouse]:
+    """An empty database beside the test's own."""
+    settings = load_settings(
+        None, {**aftershock.environment, "AFTERSHOCK_DATABASE": aftershock.clickhouse.database + "f"}
+    )
+    database = ClickHouse(settings.clickhouse)
+    migrate_clickhouse(database, settings.retention, lambda _line: None)
+    yield database
+    database.command(f"DROP DATABASE {database.database} SYNC", in_database=False)
+
+
+def apply(aftershock: Commands, other: Path, *more: str) -> str:
+    result = aftershock.run("regroup", "--since", "all", "--config", str(other), "--apply", "--yes", *more)
+    assert result.exit_code == 0, f"{result.output} {result.exception}"
+    return result.stdout
+
+
+def assert_nothing_is_left(aftershock: Commands) -> None:
+    tables = Tables(aftershock.clickhouse)
+    assert not tables.left_over()
+    assert tables.locked_by() is None
+    assert tables.unfinished() == []
+
+
+def test_afterwards_every_table_is_what_a_fresh_ingestion_gives(
+    aftershock: Commands, other: Path, fresh: ClickHouse
+) -> None:
+    messages = messages_of(failures(), int(NOW * 1000))
+    store(aftershock.clickhouse, make_processor(aftershock.settings), messages)
+    store(fresh, make_processor(load_settings(other, aftershock.environment)), messages)
+    assert content(aftershock.clickhouse) != content(fresh)
+
+    said = apply(aftershock, other)
+
+    assert said.count('"kind":"week"') == 2
+    assert content(aftershock.clickhouse) == content(fresh)
+    assert_nothing_is_left(aftershock)
+    again = apply(aftershock, other)
+    assert '"moved_rows":0' in again
+    assert '"kind":"week"' not in again
+
+
+def test_a_batch_that_is_sent_again_afterwards_adds_nothing(aftershock: Commands, other: Path) -> None:
+    """Its worker died before it committed: it sends it under the same token, made by the old rules or the new."""
+    messages = messages_of(failures(), int(NOW * 1000))
+    store(aftershock.clickhouse, make_processor(aftershock.settings), messages, "a batch")
+    apply(aftershock, other)
+    before = content(aftershock.clickhouse)
+    store(aftershock.clickhouse, make_processor(aftershock.settings), messages, "a batch")
+    store(aftershock.clickhouse, make_processor(load_settings(other, aftershock.environment)), messages, "a batch")
+    assert content(aftershock.clickhouse) == before
+
+
+def test_issues_that_came_to_be_are_known_and_raise_no_alarm(aftershock: Commands, other: Path) -> None:
+    store(aftershock.clickhouse, make_processor(aftershock.settings), messages_of(failures(), int(NOW * 1000)))
+    before = {row["fingerprint"] for row in aftershock.clickhouse.rows("SELECT DISTINCT fingerprint FROM errors")}
+    apply(aftershock, other)
+    after = aftershock.clickhouse.rows("SELECT DISTINCT project, environment, fingerprint FROM errors")
+    new = {tuple(row.values()) for row in after if row["fingerprint"] not in before}
+    assert len({fingerprint for _, _, fingerprint in new}) == 3
+    assert new <= set(Ledger(aftershock.clickhouse).known_issues("errors"))
+
+
+def test_counts_of_erased_events_stay_and_move_with_their_issue(aftershock: Commands, other: Path) -> None:
+    store(aftershock.clickhouse, make_processor(aftershock.settings), messages_of(failures(), int(NOW * 1000)))
+    totals = "SELECT sum(count) AS n FROM {}"
+    assert aftershock.run("forget", "--user", "3", "--yes").exit_code == 0
+    left = aftershock.clickhouse.rows("SELECT count() AS n FROM errors")[0]["n"]
+    assert left < 54
+    apply(aftershock, other)
+    for table in ("issues", "errors_per_minute", "errors_per_hour"):
+        assert aftershock.clickhouse.rows(totals.format(table)) == [{"n": 54}], table
+    values = aftershock.clickhouse.rows(
+        "SELECT sum(count) AS n FROM issues WHERE fingerprint IN "
+        "(SELECT fingerprint FROM errors WHERE has(exception_types, 'ValueError'))"
+    )
+    assert values == [{"n": 24}]
+    assert aftershock.clickhouse.rows("SELECT count() AS n FROM errors") == [{"n": left}]
+
+
+def test_weights_are_kept(aftershock: Commands, other: Path) -> None:
+    messages = messages_of(failures(), int(NOW * 1000))
+    store(aftershock.clickhouse, make_processor(aftershock.settings), messages)
+    aftershock.clickhouse.command(
+        "INSERT INTO errors SELECT * REPLACE (10 AS sample_weight, kafka_offset + 1000 AS kafka_offset) FROM errors"
+    )
+    apply(aftershock, other)
+    for table, column in (("errors", "sample_weight"), ("issues", "count"), ("errors_per_minute", "count")):
+        found = aftershock.clickhouse.rows(f"SELECT sum({column}) AS n FROM {table}")
+        assert found == [{"n": 54 * 11}], table
+
+
+def test_one_project_is_rewritten_and_the_others_stay(aftershock: Commands, other: Path) -> None:
+    processor = make_processor(aftershock.settings)
+    now = int(NOW * 1000)
+    store(aftershock.clickhouse, processor, messages_of(failures(), now))
+    store(aftershock.clickhouse, processor, messages_of(failures(), now, project="bank", first=1000))
+    of_bank = "SELECT fingerprint, sum(count) AS n FROM issues WHERE project = 'bank' GROUP BY fingerprint ORDER BY n"
+    before = aftershock.clickhouse.rows(of_bank)
+    apply(aftershock, other, "--project", "shop")
+    assert aftershock.clickhouse.rows(of_bank) == before
+    summary = aftershock.run("regroup", "--since", "all", "--config", str(other), "--project", "shop").stdout
+    assert '"moved_rows":0}' in summary
+
+
+def test_while_the_intake_is_held_inserts_are_refused_and_queries_answered(aftershock: Commands) -> None:
+    tables = Tables(aftershock.clickhouse)
+    store(aftershock.clickhouse, make_processor(aftershock.settings), messages_of(failures(), int(NOW * 1000)))
+    tables.hold()
+    assert tables.is_held()
+    with pytest.raises(RequestRejected) as refused:
+        store(aftershock.clickhouse, make_processor(aftershock.settings), messages_of(failures(), int(NOW * 1000)))
+    assert refused.value.code == 469
+    assert aftershock.clickhouse.rows("SELECT count() AS n FROM errors") == [{"n": 54}]
+    tables.release()
+    assert not tables.is_held()
+
+
+def test_two_cannot_rewrite_history_at_once(aftershock: Commands, other: Path) -> None:
+    Tables(aftershock.clickhouse).lock(take_over=False)
+    refused = aftershock.run("regroup", "--config", str(other), "--apply", "--yes")
+    assert isinstance(refused.exception, Unavailable)
+    assert f"process {os.getpid()}" in str(refused.exception)
+    erased = aftershock.run("forget", "--user", "3", "--yes")
+    assert isinstance(erased.exception, Unavailable)
+    apply(aftershock, other, "--take-over")
+    assert_nothing_is_left(aftershock)
+
+
+KILLED = """
+import os, signal, sys
+from pipeline.clickhouse import ClickHouse
+from pipeline.commands import main
+
+seen = 0
+run = ClickHouse.command
+
+def command(self, sql, **options):
+    global seen
+    seen += sys.argv[1] in sql
+    if seen == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    run(self, sql, **options)
+
+ClickHouse.command = command
+main(["regroup", "--since", "all", "--config", sys.argv[3], "--apply", "--yes"])
+"""
+"""Ends itself as kill -9 does, before a statement."""
+MOMENTS = (
+    ("CREATE MATERIALIZED VIEW regroup_tail", 1),  # the intake is held
+    ("INSERT INTO regroup_errors ", 1),  # it is open again
+    ("INSERT INTO regrouped_issues", 1),  # it is held again, swapping has not begun
+    ("ALTER TABLE errors REPLACE", 1),  # it has, and nothing is swapped
+    ("ALTER TABLE issues REPLACE", 1),  # something is
+    ("DROP TABLE IF EXISTS regroup_errors ", 1),  # all is
+    ("DROP CONSTRAINT", 3),  # and the intake is still held
+)
+
+
+def test_killed_anywhere_it_is_finished_by_the_next_run(aftershock: Commands, other: Path, fresh: ClickHouse) -> None:
+    messages = messages_of([one for one in failures() if one["timestamp"] > NOW - DAY_S], int(NOW * 1000))
+    store(fresh, make_processor(load_settings(other, aftershock.environment)), messages)
+    expected = content(fresh)
+    old = make_processor(aftershock.settings)
+    for moment in MOMENTS:
+        for table in ("errors", "issues", "errors_per_minute", "errors_per_hour"):
+            aftershock.clickhouse.command(f"TRUNCATE TABLE {table} SYNC")
+        store(aftershock.clickhouse, old, messages)
+        died = subprocess.run(
+            [sys.executable, "-c", KILLED, *map(str, moment), str(other)],
+            env={**os.environ, **aftershock.environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert died.returncode == -9, f"{moment}: {died.stderr}"
+        assert aftershock.clickhouse.rows("SELECT count() AS n FROM errors") == [{"n": len(messages)}], moment
+        apply(aftershock, other)
+        assert content(aftershock.clickhouse) == expected, f"killed before {moment}"
+        assert_nothing_is_left(aftershock)
+
+
+def test_the_lock_names_who_has_it(aftershock: Commands) -> None:
+    tables = Tables(aftershock.clickhouse)
+    tables.lock(take_over=False)
+    owner = tables.locked_by()
+    assert owner is not None
+    assert (owner.process, owner.is_gone()) == (os.getpid(), False)
+    tables.unlock()
+    assert (
+        aftershock.clickhouse.rows(
+            f"SELECT 1 FROM system.tables WHERE database = currentDatabase() AND name = '{LOCK}'"
+        )
+        == []
+    )
