@@ -44,6 +44,7 @@ from pipeline.metrics import Metrics
 from pipeline.records import Boundaries, Record, Source
 from pipeline.retry import until_available
 from pipeline.tables import COLUMNS
+from pipeline.thin import Thinner
 from pipeline.transport import topic_partitions
 from pipeline.window_state import is_progress
 from pipeline.windows import Windows
@@ -96,6 +97,7 @@ class Worker:
         self._states = IssueStates()
         self._states_read = asyncio.Event()
         self._processes = make_processes(settings, self._states)
+        self._thinner = Thinner(settings.storage)
         self._counts_partitions = COUNTS.partitions_with(settings.kafka.partitions)
         self._incarnations: dict[str, str] = {}
         self._intakes: dict[str, Intake] = {}
@@ -235,6 +237,7 @@ class Worker:
     def _delivery(self, topic: str) -> Delivery:
         return Delivery(
             self._processes[topic],
+            self._thinner.thin,
             COLUMNS,
             ledger=self._ledger,
             clickhouse=self._clickhouse,

@@ -23,6 +23,7 @@ from pipeline.gateway.settings import GatewaySettings, ProjectSettings
 from pipeline.inbound.settings import FilterSettings, InboundPolicy, PlaceFilterSettings, SampleSettings
 from pipeline.rules import Rules as AlertRules
 from pipeline.scrub import Policy as ScrubPolicy
+from pipeline.storage import StorageSettings
 from pipeline.toml_file import LineOf, read_toml
 
 DEFAULT_FILE = "aftershock.toml"
@@ -101,6 +102,7 @@ class Settings(Struct, frozen=True):
     clickhouse: ClickHouseSettings = ClickHouseSettings()
     retention: RetentionSettings = RetentionSettings()
     worker: WorkerSettings = WorkerSettings()
+    storage: StorageSettings = StorageSettings()
     alerts: AlertSettings = AlertSettings()
     gateway: GatewaySettings = GatewaySettings()
     projects: tuple[ProjectSettings, ...] = ()
@@ -111,7 +113,7 @@ class Settings(Struct, frozen=True):
     hash_key: str = ""
 
 
-_PLAIN = ("kafka", "clickhouse", "retention", "worker", "alerts", "gateway")
+_PLAIN = ("kafka", "clickhouse", "retention", "worker", "storage", "alerts", "gateway")
 _OWN_READERS = ("filter", "sample", "scrub", "grouping", "rule", "project")
 _SECRETS = {
     ("kafka", "password"): "AFTERSHOCK_KAFKA_PASSWORD",
@@ -126,6 +128,7 @@ _ADDRESSES = {
     ("clickhouse", "user"): "AFTERSHOCK_CLICKHOUSE_USER",
 }
 _PATH = re.compile(r" - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`$")
+_KEY = re.compile(r"[^.\[\]]+")
 
 
 def load_settings(file: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -253,8 +256,8 @@ def _misconfigured(
     text = str(error)
     found = _PATH.search(text)
     # What is wrong with some value of a table, or of a list, is said of the whole.
-    keys = re.sub(r"\[[^\]]*\]", "", found["path"]) if found else ""
-    path = tuple(keys.split(".")) if keys else ()
-    name = ".".join((*(str(part) for part in table if isinstance(part, str)), *path))
-    place = variables.get((*table, *path)) or f"{where}:{line_of((*table, *path)) or '?'}"
+    keys = found["path"].replace("[...]", "") if found else ""
+    path = (*table, *(int(key) if key.isdigit() else key for key in _KEY.findall(keys)))
+    name = ".".join(part for part in path if isinstance(part, str))
+    place = variables.get(path) or f"{where}:{line_of(path) or '?'}"
     return Misconfigured(f"{place}: {name}: {_PATH.sub('', text)}")

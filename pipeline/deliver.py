@@ -71,6 +71,7 @@ class Delivery:
 
     Args:
         process: the pure stages.
+        thin: takes rows out of an outcome for which others stand from then on; returns how many.
         columns: the columns of each table's rows; ``kafka_offset`` is among them.
         ledger: where batches are written down before anything of them is sent.
         clickhouse: where rows go.
@@ -82,6 +83,7 @@ class Delivery:
     def __init__(
         self,
         process: Callable[[Batch], Outcome],
+        thin: Callable[[Outcome], int],
         columns: Mapping[str, tuple[str, ...]],
         *,
         ledger: Ledger,
@@ -91,6 +93,7 @@ class Delivery:
         metrics: Metrics,
     ) -> None:
         self._process = process
+        self._thin = thin
         self._columns = columns
         self._ledger = ledger
         self._clickhouse = clickhouse
@@ -111,6 +114,7 @@ class Delivery:
         begun = asyncio.ensure_future(self._blocking(lambda: self._ledger.begin(batch.source, batch.boundaries)))
         await asyncio.sleep(0)
         outcome = self._process(batch)
+        thinned = self._thinned(outcome)
         encoded = self._encode(outcome)
         await begun
         letters = list(outcome.dead)
@@ -118,7 +122,13 @@ class Delivery:
         await asyncio.gather(self._send_counts(outcome.counts, previous_counts, counts_sent), *inserts)
         if letters:
             await self._bury(batch, letters)
-        self._account(batch, outcome, len(letters), time.perf_counter() - started)
+        self._account(batch, outcome, len(letters), thinned, time.perf_counter() - started)
+
+    def _thinned(self, outcome: Outcome) -> int:
+        started = time.perf_counter()
+        thinned = self._thin(outcome)
+        outcome.seconds["thin"] = time.perf_counter() - started
+        return thinned
 
     def _encode(self, outcome: Outcome) -> list[tuple[str, bytes]]:
         """Return the rows as lines, and let go of the rows: they take several times the memory."""
@@ -131,7 +141,7 @@ class Delivery:
     async def _insert_all(
         self, batch: Batch, table: str, lines: bytes, letters: list[tuple[Record, DeadLetter]]
     ) -> None:
-        """Insert a batch's rows; where ClickHouse refuses one, make them again to find it."""
+        """Insert a batch's rows; where ClickHouse refuses one, make them again, all of them, to find it."""
         try:
             await self._send_lines(batch, table, lines)
         except RequestRejected as rejected:
@@ -224,11 +234,14 @@ class Delivery:
 
         await until_available(once, retried)
 
-    def _account(self, batch: Batch, outcome: Outcome, dead: int, seconds: float) -> None:
+    def _account(self, batch: Batch, outcome: Outcome, dead: int, thinned: int, seconds: float) -> None:
         topic = batch.source.topic
         filtered = sum(outcome.filtered.values())
         events = self._metrics.events
-        events.labels(topic, "stored").inc(len(batch.records) - dead - filtered)
+        # Where ClickHouse refused a row, all were stored whole after all: then this is too low, but never below zero.
+        events.labels(topic, "stored").inc(max(len(batch.records) - dead - filtered - thinned, 0))
+        if thinned:
+            events.labels(topic, "counted").inc(thinned)
         if dead:
             events.labels(topic, "dead_letter").inc(dead)
             log.warning("%d events of %s became dead letters: see `aftershock dead-letters list`", dead, topic)

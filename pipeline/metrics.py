@@ -16,7 +16,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self.events = Counter(
             "aftershock_events",
-            "Events by topic and by what became of them: stored, filtered, dead_letter",
+            "Events by topic and by what became of them: stored, counted (not stored whole), filtered, dead_letter",
             ("topic", "outcome"),
             registry=self.registry,
         )
@@ -32,7 +32,7 @@ class Metrics:
         )
         self.stage_seconds = Counter(
             "aftershock_stage_seconds",
-            "Processing time by stage: decode, scrub, fingerprint, rows, count, encode",
+            "Processing time by stage: decode, filter, scrub, fingerprint, rows, count, thin, encode",
             ("stage",),
             registry=self.registry,
         )

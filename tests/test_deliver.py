@@ -22,11 +22,15 @@ from pipeline.metrics import Metrics
 from pipeline.migrate import migrate_clickhouse
 from pipeline.process import Outcome
 from pipeline.records import Batch, Boundaries, Source
+from pipeline.storage import StorageSettings
+from pipeline.thin import Thinner
 from schemas.counts import CountsBatch, decode_counts
 from schemas.dead_letter import DeadLetter
 
 OFFSET = {table: columns.index("kafka_offset") for table, columns in COLUMNS.items()}
 OFFSET["dead_letters"] = DEAD_LETTER_COLUMNS.index("kafka_offset")
+
+ALL = StorageSettings(then_one_in=1)
 
 
 @dataclass
@@ -76,9 +80,15 @@ def executor() -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
-def delivery(servers: Any, executor: ThreadPoolExecutor, process: Callable[[Batch], Outcome] = NOW.process) -> Delivery:
+def delivery(
+    servers: Any,
+    executor: ThreadPoolExecutor,
+    process: Callable[[Batch], Outcome] = NOW.process,
+    storage: StorageSettings = ALL,
+) -> Delivery:
     return Delivery(
         process,
+        Thinner(storage).thin,
         COLUMNS,
         ledger=Ledger(servers),
         clickhouse=servers,

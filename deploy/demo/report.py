@@ -30,7 +30,8 @@ QUESTIONS = (
     ),
     Question(
         "Trend: errors a second, the last minute with errors",
-        "SELECT project, sparkbar(60)(toUnixTimestamp(timestamp), 1) AS trend, count() AS errors FROM errors "
+        "SELECT project, sparkbar(60)(toUnixTimestamp(timestamp), sample_weight) AS trend, "
+        "sum(sample_weight) AS errors FROM errors "
         "WHERE timestamp > (SELECT max(timestamp) FROM errors) - INTERVAL 60 SECOND GROUP BY project ORDER BY project",
     ),
     Question(

@@ -65,7 +65,7 @@ def command(*, seconds: float, data: Path | None, broker: str) -> None:
         settings = load_settings(RULES, stack.environment)
         clickhouse = ClickHouse(settings.clickhouse)
         before = len(_alerts(stack))
-        rows_before = _rows(clickhouse)
+        stored_before = _stored(clickhouse)
         with console.status(f"Running a web shop, a background job and a WebSocket server for {seconds:g} s") as status:
             ticking = _count_down(status, seconds)
             done = run_programs(stack.kafka, seconds)
@@ -74,12 +74,12 @@ def command(*, seconds: float, data: Path | None, broker: str) -> None:
             f"{done.requests} requests and {done.messages} WebSocket messages: {done.errors} errors and {done.spans} "
             f"transactions went into Kafka"
         )
-        expected = rows_before + done.errors
+        expected = stored_before + done.errors
         deadline = time.monotonic() + SETTLE_S
-        while _rows(clickhouse) < expected and time.monotonic() < deadline:
+        while _stored(clickhouse) < expected and time.monotonic() < deadline:
             time.sleep(0.1)
         time.sleep(1)
-        console.print(f"{_rows(clickhouse) - rows_before} errors are in ClickHouse")
+        console.print(f"{_stored(clickhouse) - stored_before} errors are in ClickHouse")
         show(console, clickhouse.rows)
         alerts = _alerts(stack)[before:]
         console.print()
@@ -90,8 +90,8 @@ def command(*, seconds: float, data: Path | None, broker: str) -> None:
     console.print(Text(NEXT))
 
 
-def _rows(clickhouse: ClickHouse) -> int:
-    return int(clickhouse.rows("SELECT count() AS n FROM errors")[0]["n"])
+def _stored(clickhouse: ClickHouse) -> int:
+    return int(clickhouse.rows("SELECT sum(sample_weight) AS n FROM errors")[0]["n"])
 
 
 def _alerts(stack: Stack) -> list[Alert]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -39,8 +39,8 @@ def command(settings: Settings, *, user: str, project: str | None, dry_run: bool
 
     Deletes the rows of errors, spans, sessions, logs and feedback whose user_id is USER, or whose user_hash is the
     keyed hash of USER as id, e-mail address, user name or address (AFTERSHOCK_HASH_KEY must be the key they were stored
-    with). Waits until the rows are gone from disk. Counts by minute, hour and issue stay: they hold no more of a person
-    than a number.
+    with), and takes these hashes out of the rows of others that stand for errors of this person. Waits until the rows
+    are gone from disk. Counts by minute, hour and issue stay: they hold no more of a person than a number.
 
     Messages still in Kafka are not touched: they go when their retention ends, and dead letters with theirs.
 
@@ -63,7 +63,12 @@ def command(settings: Settings, *, user: str, project: str | None, dry_run: bool
     found = {table: count(clickhouse, table, conditions[table]) for table, _ in REBUILT}
     for table, number in found.items():
         click.echo(f"{table}: {number} rows")
-    if dry_run or not any(found.values()):
+    hashes = {name: sorted(hashes_of(user, name, key).values()) for name in projects}
+    elsewhere = standing_for(hashes)
+    others = count(clickhouse, "errors", f"{elsewhere} AND NOT {conditions['errors']}")
+    if others:
+        click.echo(f"errors: {others} rows of others stand for events of this person")
+    if dry_run or not (others or any(found.values())):
         click.echo("nothing was erased" if dry_run else "nobody by that name is stored")
         return
     if not yes:
@@ -75,6 +80,13 @@ def command(settings: Settings, *, user: str, project: str | None, dry_run: bool
             click.echo(f"{table}: {found[table] - remaining} rows erased, {remaining} remain")
             if aggregates:
                 click.echo(f"{', '.join(aggregates)}: kept, they hold counts alone")
+    if others:
+        gone = ", ".join(str(one) for of_project in hashes.values() for one in of_project)
+        clickhouse.command(
+            f"ALTER TABLE errors UPDATE other_users = arrayFilter(one -> one NOT IN ({gone}), other_users) "
+            f"WHERE {elsewhere} SETTINGS mutations_sync = 2"
+        )
+        click.echo(f"errors: this person was taken out of {others} rows of others")
     click.echo("Kafka: messages not older than their topics' retention may still hold this person")
 
 
@@ -94,6 +106,16 @@ def condition_for(user: str, projects: list[str], key: bytes, *, every_project: 
             who.append(f"(project = {quoted(project)} AND user_hash IN ({', '.join(map(str, hashes))}))")
     condition = f"({' OR '.join(who)})"
     return condition if every_project else f"project = {quoted(projects[0])} AND {condition}"
+
+
+def standing_for(hashes: Mapping[str, Sequence[int]]) -> str:
+    """Return the SQL condition that is true for rows that stand for other events of somebody, by project."""
+    of_projects = [
+        f"(project = {quoted(project)} AND hasAny(other_users, [{', '.join(map(str, known))}]))"
+        for project, known in hashes.items()
+        if known
+    ]
+    return f"({' OR '.join(of_projects) or 'false'})"
 
 
 def hashes_of(user: str, project: str, key: bytes) -> Mapping[str, int]:

@@ -33,7 +33,7 @@ SELECT
     fingerprint,
     toMonday(timestamp) AS week,
     sum(sample_weight) AS count,
-    uniqStateIf(user_hash, user_hash != 0) AS users,
+    uniqStateArray(arrayFilter(user -> user != 0, arrayPushBack(other_users, user_hash))) AS users,
     min(timestamp) AS first_seen,
     max(timestamp) AS last_seen,
     min(received) AS first_received,
@@ -75,7 +75,7 @@ SELECT
     release,
     level,
     sum(sample_weight) AS count,
-    uniqStateIf(user_hash, user_hash != 0) AS users,
+    uniqStateArray(arrayFilter(user -> user != 0, arrayPushBack(other_users, user_hash))) AS users,
     min(timestamp) AS first_seen,
     max(timestamp) AS last_seen
 FROM errors
@@ -108,7 +108,7 @@ SELECT
     release,
     level,
     sum(sample_weight) AS count,
-    uniqStateIf(user_hash, user_hash != 0) AS users,
+    uniqStateArray(arrayFilter(user -> user != 0, arrayPushBack(other_users, user_hash))) AS users,
     min(timestamp) AS first_seen,
     max(timestamp) AS last_seen
 FROM errors

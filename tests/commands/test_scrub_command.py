@@ -82,3 +82,26 @@ def test_forget_erases_one_person_from_every_table(aftershock: Commands) -> None
     left = aftershock.clickhouse.rows("SELECT event_id FROM errors")
     assert [row["event_id"] for row in left] == ["a2"]
     assert "nobody by that name" in aftershock.run("forget", "--user", "jane@example.com", "--yes").stdout
+
+
+def test_forget_takes_a_person_out_of_the_rows_of_others(aftershock: Commands) -> None:
+    """A row that stands for several events knows the hashes of their users."""
+    aftershock.environment["AFTERSHOCK_HASH_KEY"] = KEY.decode()
+    jane = user_hash(User(email="jane@example.com"), "shop", KEY)
+    rows = [
+        {"project": "shop", "event_id": "a1", "user_hash": 7, "other_users": [8, jane, 9], "sample_weight": 4},
+        {"project": "shop", "event_id": "a2", "user_hash": jane, "other_users": [8, jane], "sample_weight": 2},
+        {"project": "blog", "event_id": "a3", "user_hash": 7, "other_users": [jane], "sample_weight": 1},
+    ]
+    store(aftershock, rows)
+    planned = aftershock.run("forget", "--user", "jane@example.com", "--dry-run").stdout
+    assert "errors: 1 rows of others" in planned
+    assert aftershock.clickhouse.rows("SELECT uniqArray(users) AS users FROM errors") == [{"users": 4}]
+    done = aftershock.run("forget", "--user", "jane@example.com", "--yes").stdout
+    assert "taken out of 1 rows" in done
+    left = aftershock.clickhouse.rows("SELECT event_id, users, sample_weight FROM errors ORDER BY event_id")
+    assert [(row["event_id"], sorted(row["users"]), row["sample_weight"]) for row in left] == [
+        ("a1", [7, 8, 9], 4),
+        ("a3", sorted([7, jane]), 1),
+    ]
+    assert "nobody by that name" in aftershock.run("forget", "--user", "jane@example.com", "--yes").stdout
