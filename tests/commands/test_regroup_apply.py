@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,16 @@ import pytest
 from commandline import Commands
 from stored_issues import content, messages_of, store
 
+from pipeline import history
+from pipeline import rewrite as rewriting
 from pipeline.assemble import make_processor
 from pipeline.clickhouse import ClickHouse, RequestRejected
 from pipeline.config import load_settings
 from pipeline.errors import Unavailable
+from pipeline.fingerprint import Grouping
 from pipeline.ledger import Ledger
 from pipeline.migrate import migrate_clickhouse
+from pipeline.rewrite import Rewriter
 from pipeline.rewrite_tables import LOCK, Tables
 
 RULES = """
@@ -48,7 +52,7 @@ def failure(kind: str, function: str, number: int = 0, **fields: Any) -> dict[st
     stack = {"frames": [{"function": function, "module": "shop", "in_app": True, "lineno": number + 1}]}
     return {
         "event_id": uuid.uuid4().hex,
-        "timestamp": NOW - 60 - number % 2 * 7 * DAY_S,
+        "timestamp": NOW - 60 - number - number % 2 * 7 * DAY_S,
         "platform": "python",
         "release": f"shop@1.{number % 3}",
         "environment": ("production", "staging")[number % 2],
@@ -109,7 +113,8 @@ def test_afterwards_every_table_is_what_a_fresh_ingestion_gives(
 
     said = apply(aftershock, other)
 
-    assert said.count('"kind":"week"') == 2
+    weeks = aftershock.clickhouse.rows("SELECT uniqExact(toMonday(timestamp)) AS n FROM errors")[0]["n"]
+    assert said.count('"kind":"week"') == weeks >= 2
     assert content(aftershock.clickhouse) == content(fresh)
     assert_nothing_is_left(aftershock)
     again = apply(aftershock, other)
@@ -271,3 +276,76 @@ def test_the_lock_names_who_has_it(aftershock: Commands) -> None:
         )
         == []
     )
+
+
+class Interrupted(ClickHouse):
+    """A server on which something happens when the copy has its first rows."""
+
+    def __init__(self, aftershock: Commands, happens: Callable[[], None]) -> None:
+        super().__init__(aftershock.settings.clickhouse)
+        self._happens: Callable[[], None] | None = happens
+
+    def command(self, sql: str, *, in_database: bool = True, settings: Mapping[str, Any] | None = None) -> None:
+        super().command(sql, in_database=in_database, settings=settings)
+        if sql.startswith("INSERT INTO regroup_errors ") and self._happens is not None:
+            happens, self._happens = self._happens, None
+            happens()
+
+
+def rewrite(aftershock: Commands, other: Path, happens: Callable[[], None]) -> None:
+    """Rewrite this week, and let something happen meanwhile."""
+    server = Interrupted(aftershock, happens)
+    weeks = [week.monday for week in history.weeks(server, None)]
+    for monday in weeks:
+        Rewriter(server, Grouping(load_settings(other, aftershock.environment).grouping)).rewrite(monday)
+
+
+@pytest.mark.parametrize("short_tail", [5, 2000])
+def test_what_arrives_meanwhile_and_what_is_sent_again_is_there_once(
+    aftershock: Commands, other: Path, fresh: ClickHouse, monkeypatch: pytest.MonkeyPatch, short_tail: int
+) -> None:
+    """A tail that is too long to be grouped with the intake held is grouped before, as often as it takes."""
+    monkeypatch.setattr(rewriting, "SHORT_TAIL", short_tail)
+    first = messages_of(failures(), int(NOW * 1000))
+    later = messages_of(failures(), int(NOW * 1000), first=1000)
+    old, new = make_processor(aftershock.settings), make_processor(load_settings(other, aftershock.environment))
+    store(aftershock.clickhouse, old, first, "first")
+
+    def happens() -> None:
+        store(aftershock.clickhouse, old, first, "first")
+        store(aftershock.clickhouse, old, later[:30], "later")
+        store(aftershock.clickhouse, old, later[:30], "later")
+        store(aftershock.clickhouse, new, later[30:], "new workers")
+
+    rewrite(aftershock, other, happens)
+    store(fresh, new, first)
+    store(fresh, new, later)
+    assert content(aftershock.clickhouse) == content(fresh)
+
+
+def test_who_is_erased_meanwhile_does_not_come_back(aftershock: Commands, other: Path) -> None:
+    store(aftershock.clickhouse, make_processor(aftershock.settings), messages_of(failures(), int(NOW * 1000)))
+    erase = "ALTER TABLE errors DELETE WHERE user_id = '3' SETTINGS mutations_sync = 2"
+    rewrite(aftershock, other, lambda: aftershock.clickhouse.command(erase))
+    assert aftershock.clickhouse.rows("SELECT count() AS n FROM errors WHERE user_id = '3'") == [{"n": 0}]
+    assert aftershock.clickhouse.rows("SELECT sum(count) AS n FROM issues") == [{"n": 54}]
+    assert '"moved_rows":0' in aftershock.run("regroup", "--since", "all", "--config", str(other)).stdout
+
+
+def test_a_batch_that_has_arrived_by_half_is_waited_for(
+    aftershock: Commands, other: Path, fresh: ClickHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server died after errors had it and before the aggregates had; its worker sends it again."""
+    monkeypatch.setattr(rewriting, "PAUSE_S", 0)
+    messages = messages_of(failures(), int(NOW * 1000))
+    old, new = make_processor(aftershock.settings), make_processor(load_settings(other, aftershock.environment))
+    aftershock.clickhouse.command("DETACH TABLE errors_per_hour_from_errors SYNC")
+    store(aftershock.clickhouse, old, messages, "half")
+    aftershock.clickhouse.command("ATTACH TABLE errors_per_hour_from_errors")
+
+    with pytest.raises(Unavailable, match="run the same again"):
+        rewrite(aftershock, other, lambda: None)
+    assert not Tables(aftershock.clickhouse).left_over()
+    rewrite(aftershock, other, lambda: store(aftershock.clickhouse, old, messages, "half"))
+    store(fresh, new, messages)
+    assert content(aftershock.clickhouse) == content(fresh)
