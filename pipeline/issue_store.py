@@ -15,6 +15,71 @@ _encode_lines = Encoder().encode_lines
 REACTION_COLUMNS = ("project", "fingerprint", "change_id", "kind", "at", "environment", "release")
 
 
+SIMILAR = """
+SELECT
+    similar.fingerprint AS fingerprint,
+    round(shared / (total + of_issue - shared), 3) AS similarity,
+    known.status AS status,
+    known.events AS events,
+    known.users_affected AS users,
+    formatDateTime(known.last_seen, '%Y-%m-%dT%H:%i:%SZ') AS last_seen,
+    known.title AS title,
+    arraySort(components) AS in_common
+FROM
+(
+    SELECT
+        issue AS fingerprint,
+        sum(weight) AS total,
+        sumIf(weight, of_both) AS shared,
+        groupArrayIf(part, of_both AND NOT startsWith(part, 'word: ')) AS components,
+        maxIf(total, issue = {fingerprint:String}) OVER () AS of_issue
+    FROM
+    (
+        SELECT
+            issue,
+            part,
+            -- What many issues have in common says little.
+            log(1 + uniqExact(issue) OVER () / count() OVER (PARTITION BY part)) AS weight,
+            max(issue = {fingerprint:String}) OVER (PARTITION BY part) AS of_both
+        FROM
+        (
+            SELECT DISTINCT
+                if(issue_merges.issue = '', grouped.fingerprint, issue_merges.issue) AS issue,
+                arrayJoin(arrayDistinct(arrayConcat(
+                    components,
+                    -- Messages and lines of code are also compared word by word.
+                    arrayMap(
+                        word -> concat('word: ', word),
+                        arrayFilter(
+                            word -> length(word) > 2,
+                            splitByNonAlpha(lower(arrayStringConcat(
+                                arrayFilter(one -> match(one, '^(message|line): '), components), ' '
+                            )))
+                        )
+                    )
+                ))) AS part
+            FROM
+            (
+                SELECT fingerprint, any(grouping_components) AS components
+                FROM errors
+                WHERE project = {project:String} AND timestamp > now() - toIntervalDay({days:UInt32})
+                GROUP BY fingerprint
+            ) AS grouped
+            LEFT JOIN (SELECT fingerprint, issue FROM issue_merges WHERE project = {project:String}) AS issue_merges
+                ON issue_merges.fingerprint = grouped.fingerprint
+        )
+    )
+    GROUP BY issue
+) AS similar
+INNER JOIN (SELECT * FROM all_issues WHERE project = {project:String}) AS known
+    ON known.fingerprint = similar.fingerprint
+WHERE similar.fingerprint != {fingerprint:String} AND similarity >= {least:Float64}
+ORDER BY similarity DESC, events DESC
+LIMIT {limit:UInt32}
+"""
+"""Issues that have much in common with one: the weight of what both have, as a share of what either has."""
+
+
 class IssueStore:
     """The tables and views about issues."""
 
@@ -49,6 +114,11 @@ class IssueStore:
             {"project": project, "names": list(names)},
         )
         return {row["name"]: row["at"] for row in rows}
+
+    def similar(self, project: str, fingerprint: str, *, days: int, least: float, limit: int) -> list[dict[str, Any]]:
+        """Return issues whose components are most like those of one, by the events of the latest days."""
+        parameters = {"project": project, "fingerprint": fingerprint, "days": days, "least": least, "limit": limit}
+        return self._clickhouse.rows(SIMILAR, parameters)
 
     def find(self, beginning: str, project: str) -> list[dict[str, Any]]:
         """Return the issues (``project``, ``fingerprint``) whose fingerprint begins so; empty for any project."""

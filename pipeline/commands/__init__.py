@@ -21,6 +21,7 @@ COMMANDS = {
     "migrate": "Bring ClickHouse and Kafka to what this version needs.",
     "send": "Send events from a file to Kafka.",
     "query": "Ask ClickHouse.",
+    "issues": "List, resolve, ignore, merge, assign and delete issues.",
     "alerts": "Follow the alerts.",
     "dead-letters": "List, show and replay what could not be processed.",
     "process": "Try the stages on events from a file, without any server.",

@@ -18,6 +18,7 @@ from schemas.alert import Alert, decode_alert, encode_alert
 from schemas.topics import ALERTS
 
 STATES = {"firing": "bold red", "resolved": "green", "test": "cyan"}
+NEWS = {"new_issue": "new", "regressed": "back", "unignored": "back"}
 SEVERITIES = {"critical": "bold red", "error": "red", "warning": "yellow", "info": "blue"}
 
 
@@ -82,7 +83,7 @@ class Show:
 
 def line_of(alert: Alert) -> Text:
     """Return an alert as a line for people."""
-    value = f"{alert.value:g}/{alert.threshold:g}" if alert.kind == "count" else "new"
+    value = NEWS.get(alert.kind) or f"{alert.value:g}/{alert.threshold:g}"
     return Text.assemble(
         f"{alert.created_at:%Y-%m-%d %H:%M:%S}  ",
         (f"{alert.state:<8}  ", STATES[alert.state]),
