@@ -114,6 +114,14 @@ class IssueAlerts:
         self._remember(partial, offset)
         return self._react(partial, offset, now) + self._notice(partial, now)
 
+    def is_ignored(self, project: str, fingerprint: str, now: float) -> bool:
+        """Return whether an issue is ignored, so that nothing is said of its counts."""
+        change = self._states.get(project, fingerprint)
+        if change is None or change.status != "ignored":
+            return False
+        over = change.until is not None and change.until.timestamp() <= now
+        return not over and not self._reactions.has_come_back((project, fingerprint), change)
+
     def applied(self, offset: int) -> None:
         """Note that all of the message at ``offset`` was applied."""
         self._reactions.applied(offset)

@@ -64,6 +64,11 @@ class Reactions:
         """Return what is kept of an issue, ``None`` for nothing."""
         return self._entries.get(issue)
 
+    def has_come_back(self, issue: Issue, change: IssueChange) -> bool:
+        """Return whether an issue has reacted to a change."""
+        entry = self._entries.get(issue)
+        return entry is not None and entry.change == change.id and bool(entry.kind)
+
     def forget_outdated(self) -> None:
         """Remove the entries of changes that were followed by others."""
         for issue, entry in list(self._entries.items()):
@@ -124,8 +129,7 @@ class Reactions:
         change = self._states.get(partial.project, partial.fingerprint)
         if change is None or partial.last_timestamp_ms <= change.changed_ms:
             return None
-        entry = self._entries.get((partial.project, partial.fingerprint))
-        return None if entry is not None and entry.change == change.id and entry.kind else change
+        return None if self.has_come_back((partial.project, partial.fingerprint), change) else change
 
     def _progress(self, entry: ReactionEntry, change: IssueChange, partial: PartialCount) -> bool:
         """Bring an entry without a reaction up to date; return whether it has changed."""

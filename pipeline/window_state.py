@@ -30,8 +30,8 @@ class Episode(Struct, array_like=True, gc=False):
 
     * ``started``: end of the first window that reached the threshold; names the episode. Epoch seconds.
     * ``last``: end of the last window that was seen to reach it while the episode was silent. Epoch seconds.
-    * ``status``: ``silent`` while only windows of the past have reached it, ``firing`` once that was said,
-      ``resolved`` when it has been decided to be over and that is still to be said.
+    * ``status``: ``silent`` while only windows of the past have reached it, or while the issue is ignored; ``firing``
+      once that was said, ``resolved`` when it has been decided to be over and that is still to be said.
     * ``resolved_at``: when that was decided, epoch seconds; 0 before.
     """
 

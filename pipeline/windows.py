@@ -11,7 +11,8 @@ crashes and repeats:
 **Alerts** are part of the same fold: whether a threshold is reached, and which window reached it first, follows from
 the panes alone, so the same alert has the same id when messages are applied again. The clock decides two things
 only. It withholds alerts about windows that ended longer ago than the allowed lateness, and it ends episodes; an end
-is written to the state first and announced afterwards, so that a crash cannot take it back.
+is written to the state first and announced afterwards, so that a crash cannot take it back. Alerts about an issue are
+withheld while people ignore it.
 
 **What the caller owes**, in this order: wait until the alerts returned so far are acknowledged, take the changes,
 write them in the order given, wait until they are written, commit the offset; call nothing else in between. The
@@ -280,7 +281,7 @@ class Windows:
             episode = Episode(reached.first, reached.last, "silent", subject_of(rule, partial), rule.window_s)
         episode.last = reached.last
         self._set_episode(rule.name, group, window, episode)
-        if reached.last < now - self._lateness_s:
+        if reached.last < now - self._lateness_s or (group[2] and self.issues.is_ignored(group[0], group[2], now)):
             return []
         episode.status = "firing"
         episode.subject = subject_of(rule, partial)

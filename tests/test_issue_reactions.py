@@ -285,6 +285,32 @@ def test_ignored_until_a_time(partition: Partition) -> None:
     assert partition.at(3601) == ["loud"]
 
 
+def counts_fired(partition: Partition, second: float, events: int) -> bool:
+    partition.offset += 1
+    batch = partition.message(*[event(second)] * events)
+    return any(one.kind == "count" for one in partition.windows.apply(batch, partition.offset, NOON + second))
+
+
+def test_nothing_is_said_of_the_counts_of_an_ignored_issue(partition: Partition) -> None:
+    partition.change(0, status="ignored")
+    assert not counts_fired(partition, 1, 9)
+    partition.change(2)
+    assert counts_fired(partition, 3, 1)
+
+
+def test_counts_are_heard_again_with_the_event_that_ends_it(partition: Partition) -> None:
+    partition.change(0, status="ignored", until_count=4)
+    assert not counts_fired(partition, 1, 3)
+    assert counts_fired(partition, 2, 1)
+    for second in (90, 91):
+        partition.windows.tick(NOON + second)
+        partition.flush()
+    partition.change(100, status="ignored", until=datetime.fromtimestamp(NOON + 200, UTC))
+    assert not counts_fired(partition, 110, 9)
+    partition.windows.tick(NOON + 190)
+    assert counts_fired(partition, 201, 9)
+
+
 # Merged and deleted
 
 
@@ -351,13 +377,17 @@ def test_every_alert_is_sent_once_whatever_crashes(script: list[tuple[Any, Any, 
             batch = partition.message(*[event(second, environment=environment)] * what)
             partition.offset += 1
             unwritten.append((batch, partition.offset))
-            sent |= {one.id: one.rule for one in partition.windows.apply(batch, partition.offset, now)}
-            expected |= {one.id: one.rule for one in calm.windows.apply(batch, partition.offset, now)}
+            sent |= news(partition.windows.apply(batch, partition.offset, now))
+            expected |= news(calm.windows.apply(batch, partition.offset, now))
         elif move == "flush":
             partition.flush()
             unwritten.clear()
         else:
             partition.windows = partition.start()
             for batch, offset in unwritten:
-                sent |= {one.id: one.rule for one in partition.windows.apply(batch, offset, now)}
+                sent |= news(partition.windows.apply(batch, offset, now))
     assert sent == expected
+
+
+def news(alerts: list[Alert]) -> dict[str, str]:
+    return {alert.id: alert.rule for alert in alerts if alert.kind != "count"}

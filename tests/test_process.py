@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -15,12 +16,14 @@ from test_decode import weird_events
 from pipeline.count import Counter
 from pipeline.fingerprint import Grouping
 from pipeline.inbound import EVERYTHING, FilterSettings, Inbound, InboundPolicy, SampleSettings
+from pipeline.issue_states import IssueStates
 from pipeline.normalize import MOST_EARLY_MS, MOST_LATE_MS
 from pipeline.process import Outcome, Processor
 from pipeline.rows import ERROR_COLUMNS, SPAN_COLUMNS
 from pipeline.rules import Rules
 from pipeline.scrub import Policy, Scrubber
 from schemas.event import Event
+from schemas.issue_change import IssueChange
 
 RULES = Rules.from_toml([{"name": "any", "kind": "new_issue"}], lambda _path: None)
 SCRUBBER = Scrubber(Policy())
@@ -219,3 +222,24 @@ def test_every_record_leaves_rows_or_a_dead_letter(given_events: list[Any], topi
     assert not stored & buried
     reasons = [letter.reason for _, letter in outcome.dead]
     assert not [reason for reason in reasons if "the stage failed" in reason], "a stage failed on what it should know"
+
+
+def test_events_of_a_discarded_issue_are_dropped_and_counted() -> None:
+    states = IssueStates()
+    (fingerprint,) = {row["fingerprint"] for row in [error(PROCESSOR.process(batch_of(message(unwanted()))))]}
+    issue = {"project": "shop", "fingerprint": fingerprint}
+    change = IssueChange(**issue, id="1", changed_at=datetime.now(UTC), deleted="discard")
+    states.put(*issue.values(), change)
+    wanted = {"message": "something else", "project": "shop"}
+    records = [message(unwanted()), message(wanted, 1), message({**unwanted(), "project": "blog"}, 2)]
+    outcome = processor(states=states).process(batch_of(*records))
+    assert [(error(outcome, index)["project"], error(outcome, index)["kafka_offset"]) for index in (0, 1)] == [
+        ("shop", 1),
+        ("blog", 2),
+    ]
+    assert outcome.filtered == {"discarded issue": 1}
+    assert sum(len(batch.groups) for batch in outcome.counts.values()) == 2
+
+
+def unwanted() -> dict[str, Any]:
+    return {"message": "nobody wants to see this", "project": "shop"}
