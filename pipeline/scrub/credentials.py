@@ -48,7 +48,7 @@ def find_email(flat: bytes, offset: int) -> list[Span]:
     if stripped.startswith(b"'") or not stripped or stripped.lower() in _NOT_MAILBOXES:
         return []
     start = at - len(stripped)
-    if flat[start - 1 : start] == b"\\" and stripped[:1] in b"nrt" and len(stripped) > 1:  # the n of a written \\n
+    if start and flat[start - 1] == 0x5C and stripped[:1] in b"nrt" and len(stripped) > 1:  # the n of a written \\n
         start += 1
     return [(start, domain.end(), EMAIL)]
 

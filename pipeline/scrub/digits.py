@@ -84,6 +84,21 @@ def find_card_or_imei(flat: bytes, offset: int) -> list[Span]:
     return find_imei(flat, stop) if 14 <= length <= 16 and not (length == 16 and number[0] == 0x31) else []
 
 
+_WHOLE_NUMBER = re.compile(rb'(?:(?<=[^\\]")([0-9]{13,})"|(?<=[^\\]":)([0-9]{13,})[,}])')
+
+
+def is_plain_number(text: bytes, offset: int) -> bool:
+    """Whether the 13 digits before ``offset`` begin a whole JSON number or string of digits that is nobody's.
+
+    Cheap, for the raw text: most runs of digits are thread ids and times in nanoseconds.
+    """
+    match = _WHOLE_NUMBER.match(text, offset - 13)
+    if match is None:
+        return False
+    number = match[1] or match[2]
+    return not is_card(number) and not is_imei(number)
+
+
 _UATP = re.compile(rb"(?:card|cc|uatp|payment)[^0-9]{0,24}(1[0-9]{14})(?![0-9])", re.IGNORECASE)
 
 
@@ -110,14 +125,14 @@ def _card_groups(flat: bytes, groups: list[tuple[int, int, bytes]], first: int) 
 
 def _card_edges(flat: bytes, start: int, stop: int) -> bool:
     """Whether what stands around the digits leaves them a number of their own, not a piece of a longer one."""
-    before, after = flat[start - 1 : start], flat[stop : stop + 1]
+    before, after = flat[max(start - 1, 0) : start], flat[stop : stop + 1]
     if before.isdigit() or after.isdigit():
         return False
-    if before == b"." and flat[start - 2 : start - 1].isdigit():
+    if before == b"." and flat[max(start - 2, 0) : start - 1].isdigit():
         return False
     if after == b"." and _FRACTION.match(flat, stop):
         return False
-    if before == b"-" == after and flat[start - 2 : start - 1].isalnum() and flat[stop + 1 : stop + 2].isalnum():
+    if before == b"-" == after and flat[max(start - 2, 0) : start - 1].isalnum() and flat[stop + 1 : stop + 2].isalnum():
         return False
     hexadecimal = b"abcdefABCDEF"
     return not (before and before in hexadecimal and after and after in hexadecimal)
@@ -145,7 +160,7 @@ def _number_alone(flat: bytes, start: int, stop: int) -> bool:
     return not (
         _LETTER_OR_DIGIT.match(flat, stop)
         or (start and _LETTER_OR_DIGIT.match(flat, start - 1))
-        or (flat[start - 1 : start] == b"." and flat[start - 2 : start - 1].isdigit())
+        or (start > 1 and flat[start - 1] == 0x2E and flat[start - 2 : start - 1].isdigit())
     )
 
 

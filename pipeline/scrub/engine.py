@@ -62,6 +62,8 @@ _NAMES_ONLY = frozenset(("modules", "measurements"))
 
 _NESTING_LIMIT = 8
 _MOST_PASSES = 8
+_MOST_REMEMBERED = 8192
+_LONGEST_REMEMBERED = 512
 _PHONE_KEY = re.compile(
     rb"(?:(?<!\[)phone|mobile|msisdn|whatsapp|telefon|(?:^|[_\-. ])(?:tel|fax|cell)(?:$|[_\-. ]))", re.IGNORECASE
 )
@@ -78,6 +80,17 @@ class Engine:
         self.allowed = Allowed(policy.allow)
         self.replacer = Replacer(policy)
         self.scan = Scan(policy)
+        self.nothing_in: set[tuple[bytes, bytes | None, int, str]] = set()
+        """Visits that found nothing: a string, its owner where that matters, the offset in it, and the finder.
+
+        Events repeat source lines, titles and headers, and what one visit decides depends on nothing else.
+        """
+
+    def remember_nothing(self, visit: tuple[bytes, bytes | None, int, str]) -> None:
+        """Remember a visit that found nothing; all are forgotten when there are too many."""
+        if len(self.nothing_in) >= _MOST_REMEMBERED:
+            self.nothing_in.clear()
+        self.nothing_in.add(visit)
 
     def scrub(self, payload: bytes) -> tuple[bytes, dict[tuple[str, str], int]]:
         """Return the scrubbed text (the same object when nothing was found) and the findings by kind and field."""
@@ -85,7 +98,7 @@ class Engine:
         hits = self.scan.hits(text)
         if not hits:
             return payload, {}
-        if any(number in self.scan.unicode for _, number in hits):
+        if not self.scan.unicode.isdisjoint([number for _, number in hits]):
             text = canonical(payload)
             hits = self.scan.hits(text)
         findings: dict[tuple[str, str], int] = {}
@@ -139,7 +152,7 @@ class Pass:
             finder = finders[number]
             if finder == "number":  # one run of digits is reported once for every digit after the twelfth
                 run_end, goes_on = end, end == run_end + 1
-                if goes_on:
+                if goes_on or digits.is_plain_number(self._text, end):
                     continue
             elif (finder == "beside" and not may_be_beside(self._text, end)) or (
                 finder == "field" and says_nothing(self._text, end, self._engine.names)
@@ -161,12 +174,19 @@ class Pass:
         spot = self._spots.at(end)
         if spot is None:
             return
+        visit = (spot.raw, None if finder in FINDERS else spot.owner, end - spot.start, finder)
+        if visit in self._engine.nothing_in:
+            return
         if spot.is_string and not spot.examined:
             spot.examined = True
             if self._depth < _NESTING_LIMIT and self._nested(spot):
                 self._covered = spot.stop
                 return
-        self._add(spot, self._found(spot, spot.flat, end - spot.start, finder))
+        spans = self._found(spot, spot.flat, end - spot.start, finder)
+        if spans:
+            self._add(spot, spans)
+        elif spot.stop - spot.start <= _LONGEST_REMEMBERED and self._depth < _NESTING_LIMIT:
+            self._engine.remember_nothing(visit)
 
     def _found(self, spot: Spot, flat: bytes, offset: int, finder: str) -> list[Span]:
         check = FINDERS.get(finder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 
 from pipeline.scrub.kinds import CARD, COOKIE, IBAN, IMEI, PASSWORD, PRIVATE_KEY, SECRET, SESSION, SSN, TOKEN
 
@@ -255,12 +254,12 @@ def _classify(key: bytes) -> str | None:
         return None
     if words[-1] in _SENSITIVE_LAST_WORDS:
         return _SENSITIVE_LAST_WORDS[words[-1]]
-    for pair in pairwise(words):
+    for pair in zip(words, words[1:], strict=False):
         if pair in _SENSITIVE_PAIRS:
             return _SENSITIVE_PAIRS[pair]
     if "tokens" in words and not _COUNTS_TOKENS.isdisjoint(words):
         return None
-    for word in reversed(words):
+    for word in words[::-1]:
         if word in _SENSITIVE_WORDS:
             return _SENSITIVE_WORDS[word]
     return _stem_of(words)

@@ -82,7 +82,7 @@ def says_nothing(text: bytes, end: int, names: KeyNames) -> bool:
 
     Cheap, and right where it says so; ``False`` means that :func:`find_member` has to look.
     """
-    if text[end - 2 : end] != b'":' or text[end - 3] == 0x5C:
+    if not text.endswith(b'":', 0, end) or text[end - 3] == 0x5C:
         return False
     start = text.rfind(b'"', 0, end - 2) + 1
     if text[start - 2] == 0x5C:

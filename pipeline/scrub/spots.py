@@ -17,7 +17,7 @@ from pipeline.scrub.jsontext import (
 class Spot:
     """One string (the bounds of its content) or one number of the text, and what is known of its place."""
 
-    __slots__ = ("_flat", "_known", "_owner", "_text", "examined", "is_string", "start", "stop")
+    __slots__ = ("_flat", "_known", "_owner", "_raw", "_text", "examined", "is_string", "start", "stop")
 
     def __init__(self, text: bytes, start: int, stop: int, known: dict[int, bytes | None], *, is_string: bool) -> None:
         self._text = text
@@ -26,14 +26,22 @@ class Spot:
         self.stop = stop
         self.is_string = is_string
         self.examined = False
+        self._raw: bytes | None = None
         self._flat: bytes | None = None
         self._owner: bytes | bool | None = False
+
+    @property
+    def raw(self) -> bytes:
+        """The content as it stands in the text."""
+        if self._raw is None:
+            self._raw = self._text[self.start : self.stop]
+        return self._raw
 
     @property
     def flat(self) -> bytes:
         """The content in flat form: escapes undone, the same length."""
         if self._flat is None:
-            raw = self._text[self.start : self.stop]
+            raw = self.raw
             self._flat = flatten(raw) if b"\\" in raw or b"%" in raw else raw
         return self._flat
 
@@ -43,7 +51,7 @@ class Spot:
         if isinstance(self._owner, bool):
             offset = self.start - self.is_string
             text = self._text
-            if text[offset - 2 : offset] == b'":':  # the usual member
+            if text.endswith(b'":', 0, offset):  # the usual member
                 quote = text.rfind(b'"', 0, offset - 2)
                 if text[quote - 1] != 0x5C and text[offset - 3] != 0x5C:
                     self._owner = self._known[offset] = text[quote + 1 : offset - 2]

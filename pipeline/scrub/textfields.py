@@ -69,7 +69,7 @@ def find_text_field(flat: bytes, offset: int, names: KeyNames, is_source: Callab
     if kind is None:
         return []
     source = is_source()
-    separator = flat[offset - 1 : offset]
+    separator = flat[max(offset - 1, 0) : offset]
     if separator == b",":
         return _pair_value(flat, offset, key_start, kind) if quoted and not source else []
     if separator == b">":
@@ -116,7 +116,7 @@ def _value(flat: bytes, offset: int, name: bytes, kind: str, *, source: bool, qu
             if scheme[0][:6].lower() in (b"digest", b"aws4-h"):
                 return _span(flat, _HEADER_VALUE.match(flat, scheme.end()), kind)
             at = scheme.end()
-    encoded = flat[offset - 3 : offset - 1] == b"\x02\x02"
+    encoded = flat.endswith(b"\x02\x02", 0, max(offset - 1, 0))
     match = (_ENCODED_VALUE if encoded else _WORD_VALUE).match(flat, at)
     if match is None:
         return []
@@ -154,7 +154,7 @@ def _pair_value(flat: bytes, offset: int, key_start: int, kind: str) -> list[Spa
 
 def _element_value(flat: bytes, offset: int, key_start: int, kind: str) -> list[Span]:
     """Return the text of an XML element ``<password>x</password>``."""
-    if flat[key_start - 1 : key_start] not in (b"<", b":"):
+    if flat[max(key_start - 1, 0) : key_start] not in (b"<", b":"):
         return []
     return _span(flat, _ELEMENT_VALUE.match(flat, offset), kind)
 
