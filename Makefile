@@ -5,7 +5,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO_SECONDS ?= 20
 
-.PHONY: demo install test lint bench lock clean
+COMPILED := build/compiled
+COMPILED_PYTHON = cd $(COMPILED) && PYTHONPATH=$(CURDIR)/$(COMPILED) $(CURDIR)/$(BIN)/python
+
+.PHONY: demo install test lint wheel compiled test-compiled bench lock clean
 
 demo: install
 	@$(BIN)/aftershock demo --seconds $(DEMO_SECONDS)
@@ -29,12 +32,24 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/python -m schemas.export --check
 
-bench: install
+# Wheels hold the pure stages compiled. `make install` leaves them interpreted, so that what is edited is what runs.
+wheel: install
+	AFTERSHOCK_COMPILE=1 $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+# A copy of the tree with the stages compiled in place, as a wheel has them.
+compiled: install
+	@$(BIN)/python -m deploy.compiled $(COMPILED)
+
+test-compiled: compiled
+	$(COMPILED_PYTHON) -m pytest -q tests/scrub/test_scrub_corpus.py tests/scrub/test_properties.py \
+		tests/scrub/test_policy.py tests/fingerprint tests/test_rows.py tests/test_process.py tests/test_count.py
+
+bench: compiled
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
-	$(BIN)/python -m benchmarks.pipeline
-	$(BIN)/python -m benchmarks.latency
-	$(BIN)/python -m benchmarks.scrub
-	$(BIN)/python -m benchmarks.fingerprint
+	$(COMPILED_PYTHON) -m benchmarks.pipeline
+	$(COMPILED_PYTHON) -m benchmarks.latency
+	$(COMPILED_PYTHON) -m benchmarks.scrub
+	$(COMPILED_PYTHON) -m benchmarks.fingerprint
 
 # The lock holds versions and hashes and no addresses, so it serves any index. `make lock` takes the newest versions.
 lock: install
@@ -45,4 +60,4 @@ lock: install
 		--group bench -c requirements.lock -o requirements-bench.lock pyproject.toml
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

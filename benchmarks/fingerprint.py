@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from benchmarks import say_how
 from pipeline.fingerprint import Grouping, Rules
 from schemas.event import Event
 
@@ -111,6 +112,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    say_how()
     found = measure(options.events, options.seed)
     if options.json:
         print(json.dumps(found))

@@ -21,6 +21,7 @@ from pathlib import Path
 import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
 
+from benchmarks import say_how
 from benchmarks.contenders import contender
 from benchmarks.events import PROJECT, Generator
 from benchmarks.servers import BROKERS, Place, servers
@@ -180,6 +181,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured there")
     options = parser.parse_args(arguments)
+    say_how()
     seen = measure(options.rate, options.seconds, options.broker, options.seed)
     alerts, rows = latency(seen.sent, seen.alerts), latency(seen.sent, seen.rows)
     setting = versions(options.broker)

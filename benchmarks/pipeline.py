@@ -20,6 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks import say_how
 from benchmarks.contenders import Run, measure
 from benchmarks.events import Generator
 from benchmarks.servers import BROKERS, servers
@@ -108,6 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", choices=tuple(EVENTS), default=tuple(EVENTS), metavar="CONTENDER")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured there")
     options = parser.parse_args(arguments)
+    say_how()
     events = {name: max(int(EVENTS[name] * options.scale), 100) for name in EVENTS if name in options.only}
     runs = run(options.rounds, events, options.broker, options.seed)
     found = summary(runs)

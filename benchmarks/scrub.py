@@ -21,6 +21,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import click
 
+from benchmarks import say_how
 from benchmarks.events import Generator
 from pipeline.scrub import Policy, Scrubber
 from pipeline.scrub.candidates import CANDIDATES
@@ -184,6 +185,7 @@ def run(rounds: int) -> dict[str, object]:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def main(rounds: int, as_json: bool) -> None:
     """Measure scrubbing beside Relay, Python's re and RE2."""
+    say_how()
     found = run(rounds)
     if as_json:
         click.echo(json.dumps(found))

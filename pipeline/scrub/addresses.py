@@ -68,7 +68,9 @@ def find_ipv6(flat: bytes, offset: int) -> list[Span]:
     stop = ahead.end() if ahead else offset
     while (start < stop and flat[start] in b".\x02") or flat[start : start + 1] == b":" != flat[start + 1 : start + 2]:
         start += 1
-    while stop > start and (flat[stop - 1] in b".\x02" or (flat[stop - 1] == 0x3A and not flat.endswith(b"::", 0, stop))):
+    while stop > start and (
+        flat[stop - 1] in b".\x02" or (flat[stop - 1] == 0x3A and not flat.endswith(b"::", 0, stop))
+    ):
         stop -= 1
     if (
         (start and flat[start - 1 : start].isalnum())

@@ -132,7 +132,11 @@ def _card_edges(flat: bytes, start: int, stop: int) -> bool:
         return False
     if after == b"." and _FRACTION.match(flat, stop):
         return False
-    if before == b"-" == after and flat[max(start - 2, 0) : start - 1].isalnum() and flat[stop + 1 : stop + 2].isalnum():
+    if (
+        before == b"-" == after
+        and flat[max(start - 2, 0) : start - 1].isalnum()
+        and flat[stop + 1 : stop + 2].isalnum()
+    ):
         return False
     hexadecimal = b"abcdefABCDEF"
     return not (before and before in hexadecimal and after and after in hexadecimal)

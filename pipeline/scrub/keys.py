@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from pipeline.scrub.kinds import CARD, COOKIE, IBAN, IMEI, PASSWORD, PRIVATE_KEY, SECRET, SESSION, SSN, TOKEN
 
@@ -254,9 +255,10 @@ def _classify(key: bytes) -> str | None:
         return None
     if words[-1] in _SENSITIVE_LAST_WORDS:
         return _SENSITIVE_LAST_WORDS[words[-1]]
-    for pair in zip(words, words[1:], strict=False):
-        if pair in _SENSITIVE_PAIRS:
-            return _SENSITIVE_PAIRS[pair]
+    for word, following in pairwise(words):
+        kind = _SENSITIVE_PAIRS.get((word, following))
+        if kind is not None:
+            return kind
     if "tokens" in words and not _COUNTS_TOKENS.isdisjoint(words):
         return None
     for word in words[::-1]:

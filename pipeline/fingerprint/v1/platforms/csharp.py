@@ -71,4 +71,4 @@ def _nearness(frame: Frame) -> int:
     return LIBRARY if _LIBRARY.match(module) else APP
 
 
-PLATFORM = Platform("csharp", _name, _place, _nearness)
+PLATFORM: Platform = Platform("csharp", _name, _place, _nearness)

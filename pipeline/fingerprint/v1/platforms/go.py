@@ -80,4 +80,4 @@ def _is_standard_path(path: str, package: str) -> bool:
     return not path.startswith("/") or f"/src/{package}/" in path or _STANDARD_PATH.search(path) is not None
 
 
-PLATFORM = Platform("go", _name, _place, _nearness, trusts_in_app=False, reads_source=False)
+PLATFORM: Platform = Platform("go", _name, _place, _nearness, trusts_in_app=False, reads_source=False)

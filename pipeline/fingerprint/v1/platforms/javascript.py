@@ -128,7 +128,7 @@ def _nearness(frame: Frame) -> int:
     return APP
 
 
-BROWSER = Platform(
+BROWSER: Platform = Platform(
     "javascript", _browser_name, _place, _nearness, trusts_in_app=False, reads_source=False, cuts_stacks=True
 )
-NODE = Platform("node", _node_name, _place, _nearness, cuts_stacks=True)
+NODE: Platform = Platform("node", _node_name, _place, _nearness, cuts_stacks=True)

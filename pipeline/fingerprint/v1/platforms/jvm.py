@@ -90,4 +90,4 @@ def _nearness(frame: Frame) -> int:
     return LIBRARY if _LIBRARY.match(module) else APP
 
 
-PLATFORM = Platform("java", _name, _place, _nearness)
+PLATFORM: Platform = Platform("java", _name, _place, _nearness)

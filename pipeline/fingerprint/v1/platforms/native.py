@@ -121,4 +121,4 @@ def _nearness(frame: Frame) -> int:
     return LIBRARY if "/third_party/" in path or "/Pods/" in path or "/Frameworks/Sentry" in package else APP
 
 
-PLATFORM = Platform("native", _name, _place, _nearness, trusts_in_app=False, reads_source=False)
+PLATFORM: Platform = Platform("native", _name, _place, _nearness, trusts_in_app=False, reads_source=False)

@@ -80,6 +80,6 @@ _DART_LIBRARIES = frozenset(
     )
 )
 
-OTHER = Platform("other", _name, _place, _nearness)
-ELIXIR = Platform("elixir", _elixir_name, _place, _elixir_nearness)
-DART = Platform("dart", _dart_name, _place, _dart_nearness, trusts_in_app=False)
+OTHER: Platform = Platform("other", _name, _place, _nearness)
+ELIXIR: Platform = Platform("elixir", _elixir_name, _place, _elixir_nearness)
+DART: Platform = Platform("dart", _dart_name, _place, _dart_nearness, trusts_in_app=False)

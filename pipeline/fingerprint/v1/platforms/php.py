@@ -46,4 +46,4 @@ def _nearness(frame: Frame) -> int:
     return LIBRARY if _LIBRARY_CLASS.match(frame.function or "") and not path.startswith("/") else APP
 
 
-PLATFORM = Platform("php", _name, _place, _nearness, trusts_in_app=False)
+PLATFORM: Platform = Platform("php", _name, _place, _nearness, trusts_in_app=False)

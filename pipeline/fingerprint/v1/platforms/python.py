@@ -117,4 +117,4 @@ _UNSTEADY = re.compile(
     re.VERBOSE,
 )
 
-PLATFORM = Platform("python", _name, _place, _nearness, unsteady=_UNSTEADY)
+PLATFORM: Platform = Platform("python", _name, _place, _nearness, unsteady=_UNSTEADY)

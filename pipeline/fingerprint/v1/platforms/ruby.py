@@ -47,4 +47,4 @@ def _nearness(frame: Frame) -> int:
     return APP
 
 
-PLATFORM = Platform("ruby", _name, _place, _nearness)
+PLATFORM: Platform = Platform("ruby", _name, _place, _nearness)

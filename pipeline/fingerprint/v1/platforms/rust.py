@@ -87,4 +87,4 @@ def _nearness(frame: Frame) -> int:
     return LIBRARY if _INSTALLED.search(path) or _LIBRARY.match(function) else APP
 
 
-PLATFORM = Platform("rust", _name, _place, _nearness, trusts_in_app=False)
+PLATFORM: Platform = Platform("rust", _name, _place, _nearness, trusts_in_app=False)

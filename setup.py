@@ -1,0 +1,39 @@
+"""Compiles the pure stages when ``AFTERSHOCK_COMPILE=1`` is set, as it is for wheels; see docs/operate.md.
+
+The same sources run interpreted without it: nothing in them knows. Modules that define msgspec structs with factories,
+or whose classes are extended elsewhere, stay interpreted, and so does everything that waits for servers.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from setuptools import setup
+
+HOT = (
+    *("count", "matching", "normalize", "rows", "span_attributes"),
+    *(f"fingerprint.{name}" for name in ("grouping", "titles", "variables", "versions")),
+    *(f"fingerprint.v1.{file.stem}" for file in sorted(Path("pipeline/fingerprint/v1").iterdir())),
+    *(f"scrub.{file.stem}" for file in sorted(Path("pipeline/scrub").iterdir())),
+)
+INTERPRETED = frozenset(
+    ("fingerprint.v1.model", "scrub.allow", "scrub.audit", "scrub.kinds", "scrub.policy", "scrub.scrubber")
+)
+
+
+def extensions() -> list[Any]:
+    """Return what is compiled: nothing unless it is asked for.
+
+    Needs a C compiler, and the mypy of the development tools (``pip wheel --no-build-isolation``).
+    """
+    if os.environ.get("AFTERSHOCK_COMPILE") != "1":
+        return []
+    from mypyc.build import mypycify
+
+    files = [Path("pipeline", *name.split(".")).with_suffix(".py") for name in HOT if name not in INTERPRETED]
+    return list(mypycify([str(file) for file in files if file.is_file() and file.stem != "__init__"], debug_level="0"))
+
+
+setup(ext_modules=extensions())
