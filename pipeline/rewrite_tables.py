@@ -293,7 +293,7 @@ class Tables:
             f"WHERE toMonday(timestamp) = toDate('{monday}') GROUP BY project, fingerprint) AS e LEFT JOIN "
             f"(SELECT project, fingerprint, sum(count) AS counted FROM {aggregate.name} "
             f"WHERE _partition_id = '{partition_id(monday)}' GROUP BY project, fingerprint) AS a "
-            "USING (project, fingerprint) WHERE e.there > a.counted * 1.000001"
+            "USING (project, fingerprint) WHERE e.there - a.counted > 0.001"
         )
         return bool(rows[0]["n"])
 
@@ -313,7 +313,7 @@ class Tables:
             f"(SELECT * FROM {aggregate.name} FINAL WHERE _partition_id = '{partition_id(monday)}') AS a LEFT JOIN "
             f"({aggregate.select.format(source=week)}) AS e USING ({', '.join(aggregate.keys)}) "
             f"LEFT JOIN {MOVES} AS m ON a.project = m.project AND a.fingerprint = m.old "
-            "WHERE a.count > e.count * 1.000001",
+            "WHERE a.count - e.count > 0.001",
             settings=COPYING,
         )
 

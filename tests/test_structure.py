@@ -214,6 +214,18 @@ def test_every_table_that_a_view_writes_to_drops_repeated_inserts() -> None:
         assert "non_replicated_deduplication_window" in tables[table], table
 
 
+def test_every_aggregate_of_issues_is_in_the_weeks_of_errors() -> None:
+    """A week that is grouped anew takes the place of the old one in all of them: one key, the Monday."""
+    statements = [statement for migration in migrations() for statement in migration.statements]
+    tables = {m[1]: s for s in statements if (m := re.match(r"CREATE TABLE IF NOT EXISTS (\w+)", s))}
+    views = [s for s in statements if re.search(r"^CREATE MATERIALIZED VIEW", s) and re.search(r"\bFROM errors\b", s)]
+    targets = [m[1] for s in views if (m := re.search(r"MATERIALIZED VIEW IF NOT EXISTS \w+ TO (\w+)", s))]
+    keyed = [table for table in ("errors", *targets) if re.search(r"^\s+fingerprint\s", tables[table], re.MULTILINE)]
+    assert len(keyed) >= 4
+    for table in keyed:
+        assert re.search(r"^PARTITION BY toMonday\(\w+\)$", tables[table], re.MULTILINE), table
+
+
 def test_topics_are_declared_once() -> None:
     """Their names stand as text in schemas/topics.py alone; the modules take them from there."""
     assert len({topic.name for topic in TOPICS}) == len(TOPICS)

@@ -306,6 +306,7 @@ def test_what_arrives_meanwhile_and_what_is_sent_again_is_there_once(
 ) -> None:
     """A tail that is too long to be grouped with the intake held is grouped before, as often as it takes."""
     monkeypatch.setattr(rewriting, "SHORT_TAIL", short_tail)
+    monkeypatch.setattr(rewriting, "MOST_ATTEMPTS", 1)
     first = messages_of(failures(), int(NOW * 1000))
     later = messages_of(failures(), int(NOW * 1000), first=1000)
     old, new = make_processor(aftershock.settings), make_processor(load_settings(other, aftershock.environment))
