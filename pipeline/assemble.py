@@ -18,9 +18,22 @@ from pipeline.log_rows import LOGS_TABLE, LogRows
 from pipeline.outcome_rows import OUTCOMES_TABLE, outcome_rows
 from pipeline.process import Outcome, Processor
 from pipeline.records import Batch
+from pipeline.release_rows import RELEASE_TABLES, ReleaseRows
 from pipeline.scrub import Scrubber
 from pipeline.session_rows import SESSION_AGGREGATES_TABLE, SESSIONS_TABLE, SessionRows
-from schemas.topics import ALERTS, CHECK_INS, COUNTS, ERRORS, FEEDBACK, ISSUE_CHANGES, LOGS, OUTCOMES, SESSIONS, SPANS
+from schemas.topics import (
+    ALERTS,
+    CHECK_INS,
+    COUNTS,
+    ERRORS,
+    FEEDBACK,
+    ISSUE_CHANGES,
+    LOGS,
+    OUTCOMES,
+    RELEASES,
+    SESSIONS,
+    SPANS,
+)
 
 Process = Callable[[Batch], Outcome]
 
@@ -40,6 +53,7 @@ def make_processes(settings: Settings, states: IssueStates | None = None) -> dic
         CHECK_INS.name: ((CHECK_INS_TABLE,), CheckInRows(scrubber)),
         FEEDBACK.name: ((FEEDBACK_TABLE,), FeedbackRows(scrubber, key)),
         OUTCOMES.name: ((OUTCOMES_TABLE,), outcome_rows),
+        RELEASES.name: (RELEASE_TABLES, ReleaseRows(scrubber, key)),
     }
     return {
         ERRORS.name: events,

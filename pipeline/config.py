@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 
 from pipeline.errors import Misconfigured
 from pipeline.fingerprint import Rules as GroupingRules
-from pipeline.gateway.settings import GatewaySettings, ProjectSettings
+from pipeline.gateway.settings import GatewaySettings, ProjectSettings, TokenSettings
 from pipeline.inbound.settings import FilterSettings, InboundPolicy, PlaceFilterSettings, SampleSettings
 from pipeline.rules import Rules as AlertRules
 from pipeline.scrub import Policy as ScrubPolicy
@@ -106,6 +106,7 @@ class Settings(Struct, frozen=True):
     alerts: AlertSettings = AlertSettings()
     gateway: GatewaySettings = GatewaySettings()
     projects: tuple[ProjectSettings, ...] = ()
+    tokens: tuple[TokenSettings, ...] = ()
     scrub: ScrubPolicy = ScrubPolicy()
     grouping: GroupingRules = GroupingRules()
     rules: AlertRules = AlertRules()
@@ -114,7 +115,7 @@ class Settings(Struct, frozen=True):
 
 
 _PLAIN = ("kafka", "clickhouse", "retention", "worker", "storage", "alerts", "gateway")
-_OWN_READERS = ("filter", "sample", "scrub", "grouping", "rule", "project")
+_OWN_READERS = ("filter", "sample", "scrub", "grouping", "rule", "project", "token")
 _SECRETS = {
     ("kafka", "password"): "AFTERSHOCK_KAFKA_PASSWORD",
     ("clickhouse", "password"): "AFTERSHOCK_CLICKHOUSE_PASSWORD",
@@ -154,6 +155,7 @@ def load_settings(file: Path | None = None, environ: Mapping[str, str] | None = 
     }
     return Settings(
         **plain,
+        tokens=_tables(TokenSettings, ("token",), values.get("token", []), where, line_of),
         projects=_tables(ProjectSettings, ("project",), values.get("project", []), where, line_of),
         inbound=_inbound(values, where, line_of),
         scrub=ScrubPolicy.from_toml(values.get("scrub", {}), line_of, _secret(env, "AFTERSHOCK_HASH_KEY") or ""),

@@ -53,7 +53,8 @@ class ReleaseChange(Struct, frozen=True):
       stood; ``commits``, what it consists of, in parts where they are many; ``deploy``.
     * ``time``: when that was, in seconds since 1970.
     * ``url``: where to read about it.
-    * ``part``: the number of this part of the commits, ``parts``: how many there are.
+    * ``commits``: the newest first. Many commits are several messages, all with the same ``time``: ``part`` is the
+      number of this one, ``first`` how many commits are in those before it.
     """
 
     project: str
@@ -64,6 +65,15 @@ class ReleaseChange(Struct, frozen=True):
     refs: list[Ref] = []
     commits: list[Commit] = []
     part: int = 0
-    parts: int = 1
+    first: int = 0
     deploy: Deploy | None = None
     version: int = SCHEMA_VERSION
+
+
+def key_of(change: ReleaseChange) -> bytes:
+    """Return the key of a change's message: what it is about."""
+    about = {
+        "commits": f"commits/{change.part}",
+        "deploy": f"deploy/{change.deploy.environment}/{change.deploy.name}" if change.deploy else "deploy",
+    }
+    return f"{change.project}/{change.release}/{about.get(change.kind, change.kind)}".encode()

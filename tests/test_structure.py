@@ -45,6 +45,7 @@ PURE = (
     "records",
     "regroup",
     "release_order",
+    "release_rows",
     "rows",
     "rules",
     "scrub",

@@ -18,6 +18,7 @@ COMMANDS = {
     "worker": "Run one worker process.",
     "gateway": "Take events from Sentry's SDKs over HTTP.",
     "projects": "List projects and their DSNs, and add one.",
+    "releases": "Say what a release is, and see how it does.",
     "migrate": "Bring ClickHouse and Kafka to what this version needs.",
     "send": "Send events from a file to Kafka.",
     "query": "Ask ClickHouse.",

@@ -21,11 +21,12 @@ REBUILT = (
     ("session_aggregates", ("sessions_per_hour",)),
     ("logs", ()),
     ("feedback", ()),
+    ("release_commits", ()),
 )
 """Tables with rows about a person, and the aggregates that hold no more of one than a count."""
 
-HASH_ALONE = ("sessions", "session_aggregates")
-"""Tables without a ``user_id``."""
+NAMED_IN = {"sessions": "", "session_aggregates": "", "release_commits": "author"}
+"""The column that names a person, where it is not ``user_id``; empty where there is none."""
 
 
 @click.command()
@@ -37,10 +38,11 @@ HASH_ALONE = ("sessions", "session_aggregates")
 def command(settings: Settings, *, user: str, project: str | None, dry_run: bool, yes: bool) -> None:
     """Erase a person from every table, and say what was done.
 
-    Deletes the rows of errors, spans, sessions, logs and feedback whose user_id is USER, or whose user_hash is the
-    keyed hash of USER as id, e-mail address, user name or address (AFTERSHOCK_HASH_KEY must be the key they were stored
-    with), and takes these hashes out of the rows of others that stand for errors of this person. Waits until the rows
-    are gone from disk. Counts by minute, hour and issue stay: they hold no more of a person than a number.
+    Deletes the rows of errors, spans, sessions, logs, feedback and commits whose user_id (or author) is USER, or whose
+    user_hash is the keyed hash of USER as id, e-mail address, user name or address (AFTERSHOCK_HASH_KEY must be the key
+    they were stored with), and takes these hashes out of the rows of others that stand for errors of this person. Waits
+    until the rows are gone from disk. Counts by minute, hour and issue stay: they hold no more of a person than a
+    number.
 
     Messages still in Kafka are not touched: they go when their retention ends, and dead letters with theirs.
 
@@ -57,7 +59,7 @@ def command(settings: Settings, *, user: str, project: str | None, dry_run: bool
     projects = [project] if project else projects_of(clickhouse)
     key = settings.hash_key.encode()
     conditions = {
-        table: condition_for(user, projects, key, every_project=project is None, by_id=table not in HASH_ALONE)
+        table: condition_for(user, projects, key, every_project=project is None, column=NAMED_IN.get(table, "user_id"))
         for table, _ in REBUILT
     }
     found = {table: count(clickhouse, table, conditions[table]) for table, _ in REBUILT}
@@ -97,9 +99,12 @@ def projects_of(clickhouse: ClickHouse) -> list[str]:
     return sorted(str(row["project"]) for row in rows)
 
 
-def condition_for(user: str, projects: list[str], key: bytes, *, every_project: bool, by_id: bool = True) -> str:
-    """Return the SQL condition that is true for a person's rows in some projects; by hash alone without ``by_id``."""
-    who = [f"user_id = {quoted(user)}"] if by_id else ["false"]
+def condition_for(user: str, projects: list[str], key: bytes, *, every_project: bool, column: str = "user_id") -> str:
+    """Return the SQL condition that is true for a person's rows in some projects.
+
+    ``column`` names a person beside the hash; empty where none does.
+    """
+    who = [f"{column} = {quoted(user)}"] if column else ["false"]
     for project in projects:
         hashes = sorted(hashes_of(user, project, key).values())
         if hashes:

@@ -58,6 +58,7 @@ async def _run(settings: Settings, projects: Projects, *, share_port: bool) -> N
     from pipeline.gateway.metrics import Metrics
     from pipeline.gateway.outcomes import Outcomes
     from pipeline.gateway.outcomes_sender import OutcomesSender
+    from pipeline.gateway.releases import ReleaseCalls
     from pipeline.gateway.server import Server
     from pipeline.gateway.sink import Sink
     from pipeline.gateway.spool import Spool
@@ -74,7 +75,8 @@ async def _run(settings: Settings, projects: Projects, *, share_port: bool) -> N
     outcomes = Outcomes()
     sender = OutcomesSender(outcomes, delivery)
     endpoint = Endpoint(projects, gateway.max_envelope_bytes, outcomes, Inbound(settings.inbound), usage)
-    server = Server(gateway, endpoint, delivery, Metrics(), outcomes)
+    releases = ReleaseCalls(settings.tokens, gateway.repositories)
+    server = Server(gateway, endpoint, delivery, Metrics(), outcomes, releases)
     ended = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, ended.set)

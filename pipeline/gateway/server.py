@@ -24,6 +24,7 @@ from pipeline.gateway.endpoint import Endpoint, Incoming
 from pipeline.gateway.metrics import Metrics
 from pipeline.gateway.outcomes import Outcomes
 from pipeline.gateway.rejection import Rejected, too_large
+from pipeline.gateway.releases import RELEASES_PATH, ReleaseCalls
 from pipeline.gateway.reports import Outcome
 from pipeline.gateway.settings import GatewaySettings
 
@@ -58,16 +59,24 @@ class Server:
         delivery: where the messages go.
         metrics: where everything is counted.
         outcomes: where items are counted that were not taken.
+        releases: makes messages of what is said about releases.
     """
 
     def __init__(
-        self, settings: GatewaySettings, takes: Endpoint, delivery: Delivery, metrics: Metrics, outcomes: Outcomes
+        self,
+        settings: GatewaySettings,
+        takes: Endpoint,
+        delivery: Delivery,
+        metrics: Metrics,
+        outcomes: Outcomes,
+        releases: ReleaseCalls,
     ) -> None:
         self._settings = settings
         self._endpoint = takes
         self._delivery = delivery
         self._metrics = metrics
         self._outcomes = outcomes
+        self._releases = releases
         metrics.in_flight.set_function(lambda: self._answering)
         metrics.spool_bytes.set_function(lambda: delivery.waiting_bytes)
         self._held = 0
@@ -126,16 +135,20 @@ class Server:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         page = _PATH.fullmatch(request.path)
-        if page is None:
+        administers = request.path.startswith(RELEASES_PATH)
+        if page is None and not administers:
             return self._page(request)
-        if request.method == "OPTIONS":
+        if page is not None and request.method == "OPTIONS":
             return web.Response(status=200, headers=PREFLIGHT)
         self._answering += 1
         self._idle.clear()
         try:
-            if request.method != "POST":
+            if page is None:
+                response = await self._administer(request)
+            elif request.method != "POST":
                 raise Rejected(405, "path", "send POST")
-            response = await self._take(request, page)
+            else:
+                response = await self._take(request, page)
             self._metrics.requests.labels(200, "ok").inc()
         except Rejected as rejection:
             response = _rejection(rejection)
@@ -170,6 +183,20 @@ class Server:
         if taken.limits:
             headers = {**CORS, "X-Sentry-Rate-Limits": endpoint.limits_header(taken)}
         return web.Response(body=msgspec.json.encode(answer), content_type="application/json", headers=headers)
+
+    async def _administer(self, request: web.BaseRequest) -> web.Response:
+        """Answer a call about releases, once Kafka has what it says."""
+        project_of = self._releases.admit(request.headers.get("authorization"))
+        body = await self._read(request)
+        try:
+            answered = self._releases.take(project_of, request.method, request.raw_path, body, time.time())
+            await self._delivery.send(answered.messages)
+        except Unavailable as error:
+            log.warning("%s: answered 429", error)
+            raise Rejected(429, "kafka", "try again later", retry_after_s=RETRY_AFTER_S) from None
+        finally:
+            self._held -= len(body)
+        return _json(answered.status, answered.value)
 
     async def _deliver(self, taken: endpoint.Taken) -> None:
         begun = time.perf_counter()

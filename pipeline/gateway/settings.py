@@ -31,7 +31,8 @@ class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True):
     ``spool`` is a directory on a disk that lasts, where events wait while Kafka is away; ``gateway-spool`` in the
     user's data directory by default. ``proxies`` is how many proxies stand in front and add the address they see to
     ``X-Forwarded-For``; without any, that header is not believed. With ``max_spool_bytes = 0`` none wait: SDKs are
-    told to come back later.
+    told to come back later. ``repositories`` are the names that ``sentry-cli releases set-commits --commit`` may use,
+    such as ``acme/shop``.
     """
 
     host: str = "127.0.0.1"
@@ -41,6 +42,7 @@ class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True):
     request_timeout_s: Annotated[float, Meta(ge=1, le=300)] = 20.0
     acknowledge_timeout_s: Annotated[float, Meta(ge=0.5, le=30)] = 3.0
     proxies: Annotated[int, Meta(ge=0, le=16)] = 0
+    repositories: tuple[str, ...] = ()
     spool: str = ""
     max_spool_bytes: Annotated[int, Meta(ge=0)] = 1024 * 1024 * 1024
 
@@ -69,3 +71,14 @@ class ProjectSettings(Struct, frozen=True, forbid_unknown_fields=True):
     per_day: dict[Category, Count] = {}
     per_month: dict[Category, Count] = {}
     spike: SpikeSettings | None = None
+
+
+class TokenSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """A token that may say things about the releases of some projects: ``[[token]]`` in the settings.
+
+    ``name`` says whose it is. ``sha256`` is the token's SHA-256 in hexadecimal: the token itself is not kept.
+    """
+
+    name: str
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    projects: Annotated[tuple[str, ...], Meta(min_length=1)]
