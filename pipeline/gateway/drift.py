@@ -17,6 +17,9 @@ from msgspec import Raw
 SMALLEST_S = 55.0
 """Differences below this are taken for the network's. Relay has the same bound (``MINIMUM_CLOCK_DRIFT``)."""
 
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for what is not JSON, not UTF-8, or nested too deeply."""
+
 Fields = dict[str, Raw]
 
 _TIMES = ("timestamp", "start_timestamp", "end_timestamp", "started")
@@ -43,7 +46,7 @@ def shift(fields: Fields, by_s: float) -> None:
             continue
         try:
             fields[name] = Raw(_shift_inside(value, by_s))
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             continue
 
 
@@ -66,18 +69,26 @@ def _shift_list(value: Raw, by_s: float) -> bytes:
 def _shift_times(fields: Fields, by_s: float) -> None:
     for name in _TIMES:
         if name in fields:
-            seconds = _seconds(_VALUE.decode(fields[name]))
+            seconds = _read(fields[name])
             if seconds is not None:
                 fields[name] = Raw(msgspec.json.encode(round(seconds + by_s, 6)))
 
 
+def _read(value: Raw) -> float | None:
+    """Return a field as seconds since 1970; ``None`` for what is no time, which the worker mends."""
+    try:
+        return _seconds(_VALUE.decode(value))
+    except UNREADABLE:
+        return None
+
+
 def _seconds(value: Any) -> float | None:
     """Return a time, seconds since 1970 or ISO 8601 in UTC unless it says otherwise, as seconds since 1970."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, str):
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
+        if not isinstance(value, str):
+            return float(value)
         moment = datetime.fromisoformat(value)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
