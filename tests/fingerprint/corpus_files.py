@@ -13,10 +13,10 @@ import pytest
 from shapes import compiled, mixed, plain, scripted
 
 from pipeline.fingerprint import Grouping, Rules
+from pipeline.fingerprint.versions import VERSIONS
 from schemas.event import Event
 
 CORPUS = Path(__file__).parent / "corpus"
-SNAPSHOT = Path(__file__).parent / "snapshot.json"
 RESULT: pytest.StashKey[tuple[int, Result]] = pytest.StashKey()
 """Where a run keeps the number of events and the result, to be shown at its end."""
 
@@ -118,6 +118,11 @@ def judged(grouping: Grouping, corpus: Iterable[Sample]) -> Result:
     return judge((f"{one.family}/{one.bug}", grouping.group(one.event).fingerprint, one.label) for one in corpus)
 
 
+def snapshot_file(version: str) -> Path:
+    """Return where the fingerprints of a version are kept."""
+    return Path(__file__).parent / f"snapshot-{version}.json"
+
+
 def snapshot_of(grouping: Grouping, corpus: Iterable[Sample]) -> dict[str, list[str]]:
     """Return every bug's fingerprints, each once."""
     found: dict[str, list[str]] = {}
@@ -130,5 +135,7 @@ def snapshot_of(grouping: Grouping, corpus: Iterable[Sample]) -> dict[str, list[
 
 
 if __name__ == "__main__":
-    SNAPSHOT.write_text(json.dumps(snapshot_of(Grouping(Rules()), samples()), indent=0, sort_keys=True) + "\n")
-    print(f"written: {SNAPSHOT}")
+    for name in VERSIONS:
+        written = snapshot_of(Grouping(Rules(version=name)), samples())
+        snapshot_file(name).write_text(json.dumps(written, indent=0, sort_keys=True) + "\n")
+        print(f"written: {snapshot_file(name)}")

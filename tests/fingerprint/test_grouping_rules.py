@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.errors import Misconfigured
 from pipeline.fingerprint import Grouped, Grouping, Rules
+from pipeline.fingerprint.versions import VERSIONS
 from pipeline.toml_file import read_toml
 from schemas.event import Event
 
@@ -147,9 +148,14 @@ in_app = false
     assert group(rules(tmp_path, text), failure()).in_app[-1] is True
 
 
-def test_each_project_uses_its_version(tmp_path: Path) -> None:
-    found = rules(tmp_path, '[grouping]\nversion = "v1"\n[grouping.projects]\nshop = "v1"\n')
-    assert group(found, failure(), "shop").version == "v1"
+def test_each_project_uses_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version stands beside the others, and its name is part of the fingerprint."""
+    monkeypatch.setitem(VERSIONS, "v1a", VERSIONS["v1"])
+    found = rules(tmp_path, '[grouping]\nversion = "v1"\n[grouping.projects]\nshop = "v1a"\n')
+    shop, bank = group(found, failure(), "shop"), group(found, failure(), "bank")
+    assert (shop.version, bank.version) == ("v1a", "v1")
+    assert shop.components == bank.components
+    assert shop.fingerprint != bank.fingerprint
 
 
 def test_tests_beside_a_rule_pass(tmp_path: Path) -> None:
