@@ -34,20 +34,10 @@ def commits_of(directory: Path, since: str, most: int, repository: str) -> list[
     return [_commit(entry, name) for entry in text.split(_BEGIN)[1:]]
 
 
-def head_of(directory: Path) -> str:
-    """Return the commit that is checked out.
-
-    Raises:
-        Misconfigured: there is no Git, or no repository.
-    """
-    return _git(directory, "rev-parse", "HEAD").strip()
-
-
 def _commit(entry: str, repository: str) -> Commit:
     identity, name, email, timestamp, message, files = entry.split(_BETWEEN, 5)
-    return Commit(
-        identity, repository, message.strip(), name, email, timestamp, files.split("\n")[1:-1] if files else []
-    )
+    paths = [path for path in files.split("\n") if path]
+    return Commit(identity, repository, message.strip(), name, email, timestamp, paths)
 
 
 def _remote(directory: Path) -> str:

@@ -67,6 +67,7 @@ class Each:
             received_ms=normalize.clamp(record.timestamp, self._now_ms()),
             project=header(record, "project"),
             user_hash=0,
+            weight=normalize.weight(header(record, "weight")),
         )
 
     def _letter(self, origin: Origin, stage: str, reason: str) -> DeadLetter:

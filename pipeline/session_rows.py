@@ -39,6 +39,7 @@ SESSION_COLUMNS = (
     "duration_s",
     "init",
     "latest",
+    "sample_weight",
     "kafka_partition",
     "kafka_offset",
 )
@@ -113,6 +114,7 @@ class SessionRows:
             session.duration,
             bool(session.init),
             latest(status, session.seq, said_ms or origin.received_ms),
+            origin.weight,
             origin.partition,
             origin.offset,
         )

@@ -189,5 +189,24 @@ def test_the_examples_give_the_numbers_that_they_say(tables: ClickHouse) -> None
     (health,) = tables.rows("SELECT * FROM release_health WHERE project = 'shop'")
     assert (health["sessions_total"], health["sessions_errored"], health["sessions_crashed"]) == (696, 3, 2)
     assert (health["users_total"], health["users_crashed"], health["crash_free_users"]) == (1, 1, 0)
-    (adoption,) = tables.rows("SELECT count() AS n FROM release_adoption")
-    assert adoption["n"] >= 0
+
+
+def test_a_sampled_session_counts_as_often_as_its_weight_says(tables: ClickHouse) -> None:
+    """Both of its updates, and one of a session that was not sampled."""
+    updates = [
+        (update(sid="a" * 32), b"4"),
+        (update(sid="a" * 32, status="crashed"), b"4"),
+        (update(sid="b" * 32), b"1"),
+    ]
+    messages = [
+        message(payload, offset, headers=[("project", b"sampled"), ("weight", weight)])
+        for offset, (payload, weight) in enumerate(updates)
+    ]
+    lines = b"".join(json.dumps(found).encode() + b"\n" for found in process(*messages).rows["sessions"])
+    tables.insert("sessions", SESSION_COLUMNS, lines, "")
+    for view in ("release_health", "release_health_per_day"):
+        (health,) = tables.rows(f"SELECT * FROM {view} WHERE project = 'sampled'")
+        assert (health["sessions_total"], health["sessions_crashed"]) == (5, 4)
+        assert health["crash_free_sessions"] == pytest.approx(0.2)
+    (release,) = tables.rows("SELECT sessions, crash_free_sessions FROM release_overview WHERE project = 'sampled'")
+    assert (release["sessions"], release["crash_free_sessions"]) == (5, pytest.approx(0.2))

@@ -17,6 +17,7 @@ CREATE TABLE IF NOT EXISTS sessions
     duration_s      Nullable(Float64),
     init            Bool COMMENT 'whether this was its first update',
     latest          UInt64 COMMENT 'of two updates of a session, the higher one is later',
+    sample_weight   Float64 DEFAULT 1 COMMENT 'how many sessions this one stands for',
     kafka_partition UInt32,
     kafka_offset    UInt64 CODEC(Delta, ZSTD(1))
 )
@@ -55,6 +56,7 @@ CREATE TABLE IF NOT EXISTS sessions_per_hour
     environment         LowCardinality(String),
     release             LowCardinality(String),
     hour                DateTime('UTC') CODEC(Delta, ZSTD(1)),
+    sample_weight       Float64 COMMENT 'how many sessions each of the sets stands for',
     session_ids         AggregateFunction(uniqExact, UInt64),
     unhealthy_ids       AggregateFunction(uniqExact, UInt64),
     failed_ids          AggregateFunction(uniqExact, UInt64),
@@ -70,7 +72,7 @@ CREATE TABLE IF NOT EXISTS sessions_per_hour
 )
 ENGINE = AggregatingMergeTree
 PARTITION BY toMonday(hour)
-ORDER BY (project, environment, release, hour)
+ORDER BY (project, environment, release, hour, sample_weight)
 SETTINGS non_replicated_deduplication_window = 10000, ttl_only_drop_parts = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS sessions_per_hour_from_sessions TO sessions_per_hour AS
@@ -79,6 +81,7 @@ SELECT
     environment,
     release,
     toStartOfHour(started) AS hour,
+    sample_weight,
     uniqExactState(xxHash64(session_id)) AS session_ids,
     uniqExactStateIf(xxHash64(session_id), errors > 0 OR status IN ('crashed', 'abnormal')) AS unhealthy_ids,
     uniqExactStateIf(xxHash64(session_id), status IN ('crashed', 'abnormal')) AS failed_ids,
@@ -88,7 +91,7 @@ SELECT
     min(started) AS first_started,
     max(started) AS last_started
 FROM sessions
-GROUP BY project, environment, release, hour;
+GROUP BY project, environment, release, hour, sample_weight;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS sessions_per_hour_from_aggregates TO sessions_per_hour AS
 SELECT
@@ -96,6 +99,7 @@ SELECT
     environment,
     release,
     toStartOfHour(started) AS hour,
+    1 AS sample_weight,
     uniqStateIf(user_hash, user_hash != 0) AS user_ids,
     uniqStateIf(user_hash, user_hash != 0 AND crashed > 0) AS crashed_user_ids,
     sum(exited + errored + abnormal + crashed) AS aggregated,
@@ -124,6 +128,7 @@ CREATE TABLE IF NOT EXISTS logs
     sdk_name        LowCardinality(String),
     user_id         String COMMENT 'scrubbed' CODEC(ZSTD(1)),
     user_hash       UInt64,
+    sample_weight   Float64 DEFAULT 1 COMMENT 'how many logs this row stands for',
     attributes      Map(LowCardinality(String), String) COMMENT 'scrubbed; those of the columns above left out' CODEC(ZSTD(1)),
     scrubbed        Map(LowCardinality(String), UInt32),
     kafka_partition UInt32,
@@ -213,22 +218,45 @@ SELECT
 FROM sessions
 GROUP BY project, environment, release, session_id;
 
+-- How the sessions of a release have ended. Sets are joined before they are counted, so that a session is one, and
+-- weighed afterwards, where a gateway has sampled.
 CREATE OR REPLACE VIEW release_health AS
 SELECT
     project,
     environment,
     release,
-    uniqExactMerge(session_ids) + sum(aggregated) AS sessions_total,
-    uniqExactMerge(unhealthy_ids) - uniqExactMerge(failed_ids) + sum(aggregated_errored) AS sessions_errored,
-    uniqExactMerge(failed_ids) - uniqExactMerge(crashed_ids) + sum(aggregated_abnormal) AS sessions_abnormal,
-    uniqExactMerge(crashed_ids) + sum(aggregated_crashed) AS sessions_crashed,
+    toUInt64(round(sum(weight * all_of_them) + sum(counted))) AS sessions_total,
+    toUInt64(round(sum(weight * (unhealthy - failed)) + sum(counted_errored))) AS sessions_errored,
+    toUInt64(round(sum(weight * (failed - crashed)) + sum(counted_abnormal))) AS sessions_abnormal,
+    toUInt64(round(sum(weight * crashed) + sum(counted_crashed))) AS sessions_crashed,
     1 - sessions_crashed / nullIf(sessions_total, 0) AS crash_free_sessions,
-    uniqMerge(user_ids) AS users_total,
-    uniqMerge(crashed_user_ids) AS users_crashed,
+    uniqMerge(users) AS users_total,
+    uniqMerge(crashed_users) AS users_crashed,
     1 - users_crashed / nullIf(users_total, 0) AS crash_free_users,
-    min(first_started) AS first_session,
-    max(last_started) AS last_session
-FROM sessions_per_hour
+    min(first_of_them) AS first_session,
+    max(last_of_them) AS last_session
+FROM
+(
+    SELECT
+        project,
+        environment,
+        release,
+        sample_weight AS weight,
+        uniqExactMerge(session_ids) AS all_of_them,
+        uniqExactMerge(unhealthy_ids) AS unhealthy,
+        uniqExactMerge(failed_ids) AS failed,
+        uniqExactMerge(crashed_ids) AS crashed,
+        sum(aggregated) AS counted,
+        sum(aggregated_errored) AS counted_errored,
+        sum(aggregated_abnormal) AS counted_abnormal,
+        sum(aggregated_crashed) AS counted_crashed,
+        uniqMergeState(user_ids) AS users,
+        uniqMergeState(crashed_user_ids) AS crashed_users,
+        min(first_started) AS first_of_them,
+        max(last_started) AS last_of_them
+    FROM sessions_per_hour
+    GROUP BY project, environment, release, weight
+)
 GROUP BY project, environment, release
 ORDER BY last_session DESC;
 
@@ -237,14 +265,30 @@ SELECT
     project,
     environment,
     release,
-    toDate(hour) AS day,
-    uniqExactMerge(session_ids) + sum(aggregated) AS sessions_total,
-    uniqExactMerge(crashed_ids) + sum(aggregated_crashed) AS sessions_crashed,
+    day,
+    toUInt64(round(sum(weight * all_of_them) + sum(counted))) AS sessions_total,
+    toUInt64(round(sum(weight * crashed) + sum(counted_crashed))) AS sessions_crashed,
     1 - sessions_crashed / nullIf(sessions_total, 0) AS crash_free_sessions,
-    uniqMerge(user_ids) AS users_total,
-    uniqMerge(crashed_user_ids) AS users_crashed,
+    uniqMerge(users) AS users_total,
+    uniqMerge(crashed_users) AS users_crashed,
     1 - users_crashed / nullIf(users_total, 0) AS crash_free_users
-FROM sessions_per_hour
+FROM
+(
+    SELECT
+        project,
+        environment,
+        release,
+        toDate(hour) AS day,
+        sample_weight AS weight,
+        uniqExactMerge(session_ids) AS all_of_them,
+        uniqExactMerge(crashed_ids) AS crashed,
+        sum(aggregated) AS counted,
+        sum(aggregated_crashed) AS counted_crashed,
+        uniqMergeState(user_ids) AS users,
+        uniqMergeState(crashed_user_ids) AS crashed_users
+    FROM sessions_per_hour
+    GROUP BY project, environment, release, day, weight
+)
 GROUP BY project, environment, release, day
 ORDER BY day;
 
@@ -264,10 +308,22 @@ FROM
         project,
         environment,
         release,
-        uniqExactMerge(session_ids) + sum(aggregated) AS sessions_total,
-        uniqMerge(user_ids) AS users_total
-    FROM sessions_per_hour
-    WHERE hour > now() - INTERVAL 1 DAY
+        toUInt64(round(sum(weight * all_of_them) + sum(counted))) AS sessions_total,
+        uniqMerge(users) AS users_total
+    FROM
+    (
+        SELECT
+            project,
+            environment,
+            release,
+            sample_weight AS weight,
+            uniqExactMerge(session_ids) AS all_of_them,
+            sum(aggregated) AS counted,
+            uniqMergeState(user_ids) AS users
+        FROM sessions_per_hour
+        WHERE hour > now() - INTERVAL 1 DAY
+        GROUP BY project, environment, release, weight
+    )
     GROUP BY project, environment, release
 );
 

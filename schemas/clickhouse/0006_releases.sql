@@ -206,11 +206,26 @@ LEFT JOIN
     SELECT
         project,
         CAST(release, 'String') AS release,
-        uniqExactMerge(session_ids) + sum(aggregated) AS sessions_total,
-        1 - (uniqExactMerge(crashed_ids) + sum(aggregated_crashed)) / nullIf(sessions_total, 0) AS crash_free,
-        uniqMerge(user_ids) AS users_total,
-        1 - uniqMerge(crashed_user_ids) / nullIf(users_total, 0) AS crash_free_u
-    FROM sessions_per_hour
+        toUInt64(round(sum(weight * all_of_them) + sum(counted))) AS sessions_total,
+        1 - (sum(weight * crashed) + sum(counted_crashed)) / nullIf(sum(weight * all_of_them) + sum(counted), 0)
+            AS crash_free,
+        uniqMerge(user_set) AS users_total,
+        1 - uniqMerge(crashed_user_set) / nullIf(users_total, 0) AS crash_free_u
+    FROM
+    (
+        SELECT
+            project,
+            release,
+            sample_weight AS weight,
+            uniqExactMerge(session_ids) AS all_of_them,
+            uniqExactMerge(crashed_ids) AS crashed,
+            sum(aggregated) AS counted,
+            sum(aggregated_crashed) AS counted_crashed,
+            uniqMergeState(user_ids) AS user_set,
+            uniqMergeState(crashed_user_ids) AS crashed_user_set
+        FROM sessions_per_hour
+        GROUP BY project, release, weight
+    )
     GROUP BY project, release
 ) AS health ON health.project = known.project AND health.release = known.release
 ORDER BY first_seen DESC;

@@ -57,6 +57,16 @@ def test_every_kind_of_item_is_in_its_table(gateway: Gateway, installation: Inst
     (health,) = installation.rows("SELECT * FROM release_health")
     assert (health["project"], health["release"], health["sessions_total"]) == ("shop", "shop@2.0", 10)
     assert (health["sessions_crashed"], health["sessions_errored"], health["users_crashed"]) == (1, 1, 1)
+    (adoption,) = installation.rows("SELECT release, session_share, user_share FROM release_adoption")
+    assert (adoption["release"], adoption["session_share"], adoption["user_share"]) == ("shop@2.0", 1, 1)
+    (release,) = installation.rows("SELECT project, release, environments, sessions, new_issues FROM release_overview")
+    assert release == {
+        "project": "shop",
+        "release": "shop@2.0",
+        "environments": ["production"],
+        "sessions": 10,
+        "new_issues": 0,
+    }
     (monitor,) = installation.rows("SELECT * FROM monitor_runs")
     assert (monitor["monitor"], monitor["check_in_id"], monitor["last_status"], monitor["took_s"]) == (
         "export",
