@@ -83,6 +83,10 @@ def test_merged_issues_are_one_row_and_two_again_afterwards(server: ClickHouse, 
     (merged, other) = issues(server, "fingerprint, title, events, users_affected, first_release, last_release, merged")
     assert (*merged[:-1], sorted(merged[-1])) == (C, "title c", 4, 3, "shop@1.0", "shop@1.3", [A, B])
     assert other[:2] == (D, "title d")
+    columns = "fingerprint, sum(events) AS events, max(users_affected) AS users"
+    by_day = server.rows(f"SELECT {columns} FROM users_affected GROUP BY fingerprint ORDER BY fingerprint")
+    assert [row["events"] for row in by_day] == [4, 1]
+    assert issues(server, "fingerprint, release, events", "new_in_release") == [(C, "shop@1.0", 4), (D, "shop@1.4", 1)]
     change(B)
     assert issues(server, "fingerprint, events, users_affected") == [(B, 3, 2), (C, 1, 1), (D, 1, 1)]
     change(A, taken_back=True)

@@ -12,32 +12,6 @@ FROM errors_per_hour
 GROUP BY project, environment, hour
 ORDER BY hour;
 
-CREATE OR REPLACE VIEW new_in_release AS
-SELECT
-    project,
-    argMinMerge(first_release) AS release,
-    fingerprint,
-    anyLast(title) AS title,
-    toUInt64(round(sum(count))) AS events,
-    uniqMerge(users) AS users_affected,
-    min(first_seen) AS first_seen
-FROM issues
-GROUP BY project, fingerprint
-HAVING release != ''
-ORDER BY first_seen DESC;
-
-CREATE OR REPLACE VIEW users_affected AS
-SELECT
-    project,
-    environment,
-    toDate(hour) AS day,
-    fingerprint,
-    uniqMerge(users) AS users_affected,
-    toUInt64(round(sum(count))) AS events
-FROM errors_per_hour
-GROUP BY project, environment, day, fingerprint
-ORDER BY users_affected DESC;
-
 CREATE OR REPLACE VIEW slowest_transactions AS
 SELECT
     project,

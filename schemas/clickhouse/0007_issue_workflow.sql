@@ -166,3 +166,22 @@ SELECT
 FROM all_issues
 WHERE status IN ('open', 'regressed')
 ORDER BY events DESC;
+
+CREATE OR REPLACE VIEW new_in_release AS
+SELECT project, first_release AS release, fingerprint, title, events, users_affected, first_seen
+FROM all_issues
+WHERE release != ''
+ORDER BY first_seen DESC;
+
+CREATE OR REPLACE VIEW users_affected AS
+SELECT
+    hourly.project AS project,
+    hourly.environment AS environment,
+    toDate(hourly.hour) AS day,
+    if(issue_merges.issue = '', hourly.fingerprint, issue_merges.issue) AS fingerprint,
+    uniqMerge(hourly.users) AS users_affected,
+    toUInt64(round(sum(hourly.count))) AS events
+FROM errors_per_hour AS hourly
+LEFT JOIN issue_merges ON issue_merges.project = hourly.project AND issue_merges.fingerprint = hourly.fingerprint
+GROUP BY project, environment, day, fingerprint
+ORDER BY users_affected DESC;
