@@ -66,7 +66,7 @@ class Answers:
 
     def with_status(self, status: int) -> set[str]:
         """Return the ids that were answered so."""
-        return {event_id for event_id, found in self.statuses.items() if found == status}
+        return {event_id for event_id, found in dict(self.statuses).items() if found == status}
 
 
 class Load(threading.Thread):
@@ -97,6 +97,10 @@ class Load(threading.Thread):
         await asyncio.sleep(self._pause_s * number / CONNECTIONS)
         streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         while not self._ended.is_set():
+            if streams is not None and streams[0].at_eof():
+                # What the server has closed meanwhile is not used again.
+                streams[1].close()
+                streams = None
             if streams is None:
                 streams = await self._connected()
                 continue
@@ -144,6 +148,7 @@ class Outcome:
         lost: ids that were answered with 200 and are not there.
         doubled: ids that are there more than once.
         unasked: ids that are there although they were refused.
+        unanswered_at_end: how many got no answer when the gateway was told to end.
         slowest_s: the longest that an answer took.
         gateway_mb: the most memory that a gateway used.
     """
@@ -154,6 +159,7 @@ class Outcome:
     lost: list[str]
     doubled: list[str]
     unasked: list[str]
+    unanswered_at_end: int
     slowest_s: float
     gateway_mb: float
 
@@ -180,6 +186,7 @@ class Trial:
         )
         self._load = Load(self.gateway.port, rate)
         self._peak_mb = 0.0
+        self._unanswered_at_end = 0
 
     def run(self, seconds: float, hows: Iterable[How]) -> Outcome:
         """Disturb everything in turn, and compare.
@@ -195,8 +202,9 @@ class Trial:
                 time.sleep(CALM_S)
                 self._end_gateway(self.gateway.stop)
                 self.gateway.start()
+                time.sleep(CALM_S)
+                self._unanswered_at_end = len(self._load.answers.with_status(0))
                 for how in hows:
-                    time.sleep(CALM_S)
                     self._outage(how, seconds)
                     time.sleep(CALM_S)
                 self._load.end()
@@ -242,6 +250,7 @@ class Trial:
             lost=sorted(answers.with_status(200) - rows.keys()),
             doubled=sorted(event_id for event_id, count in rows.items() if count > 1),
             unasked=sorted(rows.keys() - possible),
+            unanswered_at_end=self._unanswered_at_end,
             slowest_s=round(answers.slowest_s, 2),
             gateway_mb=round(self._peak_mb, 1),
         )
@@ -286,6 +295,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(json.dumps(asdict(found), indent=1))
     else:
         print(f"answers by status: {found.statuses}; the slowest after {found.slowest_s} s; rows: {found.rows}")
+        print(f"without an answer when the gateway was told to end: {found.unanswered_at_end}")
         print(f"lost: {len(found.lost)}, twice: {len(found.doubled)}, stored though refused: {len(found.unasked)}")
         print(memory.line())
     return 0 if found.exact and memory.met else 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -11,11 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deploy.local.embedded_broker import EmbeddedBroker
 from deploy.local.gateway import LOCAL_KEY, Gateway
+from deploy.local.kafka import ApacheKafka
 from deploy.local.ports import LOOPBACK, free_port
+from pipeline import kafka
+from pipeline.config import KafkaSettings
 from pipeline.errors import Unavailable
 from pipeline.gateway.items import Message
 from pipeline.gateway.spool import Spool
+from schemas.topics import TOPICS
 
 messages = st.builds(
     Message, st.sampled_from(("errors", "spans")), st.none() | st.binary(max_size=8), st.binary(max_size=300), st.text()
@@ -98,6 +105,49 @@ def test_each_process_has_a_place_of_its_own(tmp_path: Path) -> None:
         second.close()
 
     asyncio.run(work())
+
+
+def test_nothing_is_answered_with_200_before_kafka_has_acknowledged(
+    killable_broker: ApacheKafka | EmbeddedBroker, tmp_path: Path
+) -> None:
+    """A broker that is frozen takes what is sent to it, and says nothing; without a spool there is no other 200."""
+    config = tmp_path / "aftershock.toml"
+    config.write_text("[gateway]\nmax_spool_bytes = 0\n", encoding="utf-8")
+    environment = {"AFTERSHOCK_KAFKA": killable_broker.address, "AFTERSHOCK_CONFIG": str(config)}
+    create_topics(killable_broker.address)
+    gateway = Gateway(port=free_port(), environment=environment, data=tmp_path, log=tmp_path / "gateway.log")
+    with gateway:
+        assert status_of_one(gateway) == 200
+        assert killable_broker.process.pid is not None
+        os.killpg(killable_broker.process.pid, signal.SIGSTOP)
+        try:
+            begun = time.monotonic()
+            assert status_of_one(gateway) == 429
+            # As long as the gateway waits for Kafka, and not at once.
+            assert time.monotonic() - begun > 2.5
+        finally:
+            os.killpg(killable_broker.process.pid, signal.SIGCONT)
+        gateway.wait_until_ready()
+        assert status_of_one(gateway) == 200
+    killable_broker.kill()
+
+
+def create_topics(bootstrap: str) -> None:
+    async def create() -> None:
+        settings = KafkaSettings(bootstrap=bootstrap)
+        async with kafka.administration(settings) as client:
+            await kafka.create_topics(client, TOPICS, settings)
+
+    asyncio.run(create())
+
+
+def status_of_one(gateway: Gateway) -> int:
+    connection = http.client.HTTPConnection(LOOPBACK, gateway.port, timeout=20)
+    try:
+        connection.request("POST", f"/api/1/store/?sentry_key={LOCAL_KEY}", b'{"message":"x"}')
+        return connection.getresponse().status
+    finally:
+        connection.close()
 
 
 def test_without_room_on_disk_sdks_are_told_to_come_back(tmp_path: Path) -> None:

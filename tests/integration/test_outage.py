@@ -23,4 +23,6 @@ def test_everything_answered_is_in_clickhouse_once(broker_type: type[ApacheKafka
     # While the gateway was killed some got no answer; nobody was told to come back, for the spool has room.
     assert set(found.statuses) <= {200, 0}
     assert (found.lost, found.doubled, found.unasked) == ([], [], [])
+    # SIGTERM loses nothing that was sent: it is answered, and then the connection is closed.
+    assert found.unanswered_at_end == 0
     assert found.gateway_mb < MOST_MB
