@@ -34,7 +34,8 @@ def command(settings: Settings, *, host: str | None, port: int | None, share_por
     the number in the DSN is the project then. Answers 200 once Kafka has acknowledged, or, while Kafka is away, once
     the event is on disk. Run as many as you like.
 
-    Ends with 0 after SIGTERM or Ctrl-C, when everything that was sent is answered.
+    Reads its certificate again after SIGHUP. Ends with 0 after SIGTERM or Ctrl-C, when everything that was sent is
+    answered.
 
     \b
     Examples:
@@ -74,12 +75,20 @@ async def _run(settings: Settings, projects: Projects, *, share_port: bool) -> N
     exchange = Exchange(settings.kafka, sink, projects, usage, place / "projects.json")
     outcomes = Outcomes()
     sender = OutcomesSender(outcomes, delivery)
-    endpoint = Endpoint(projects, gateway.max_envelope_bytes, outcomes, Inbound(settings.inbound), usage)
+    endpoint = Endpoint(
+        projects,
+        gateway.max_envelope_bytes,
+        outcomes,
+        Inbound(settings.inbound),
+        usage,
+        most_wrong_keys=gateway.max_wrong_keys,
+    )
     releases = ReleaseCalls(settings.tokens, gateway.repositories)
     server = Server(gateway, endpoint, delivery, Metrics(), outcomes, releases)
     ended = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, ended.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, server.reload)
     delivery.start()
     sender.start()
     await exchange.start()

@@ -9,6 +9,7 @@ from pipeline.gateway import auth, encodings, envelope, items, store
 from pipeline.gateway.drift import drift_s
 from pipeline.gateway.entrance import Entrance
 from pipeline.gateway.envelope import Envelope, Item
+from pipeline.gateway.guesses import FAILURES, Guesses
 from pipeline.gateway.items import Message
 from pipeline.gateway.limits import Limits
 from pipeline.gateway.outcomes import Outcomes
@@ -62,6 +63,7 @@ class Endpoint:
         outcomes: where items are counted that were not taken.
         inbound: what is let in.
         usage: what all gateways have taken.
+        most_wrong_keys: how many requests with a wrong key an address has a minute; 0 for any number.
     """
 
     def __init__(
@@ -71,12 +73,15 @@ class Endpoint:
         outcomes: Outcomes,
         inbound: Inbound = EVERYTHING,
         usage: Usage | None = None,
+        *,
+        most_wrong_keys: int = 0,
     ) -> None:
         self._projects = projects
         self._largest = largest
         self._outcomes = outcomes
         self._limits = Limits(Usage() if usage is None else usage)
         self._entrance = Entrance(inbound)
+        self._guesses = Guesses(most_wrong_keys)
 
     def take(self, incoming: Incoming, now_s: float) -> Taken:
         """Check a request and make messages of it.
@@ -89,8 +94,10 @@ class Endpoint:
             Rejected: nothing of it is taken. What is lost is counted.
         """
         try:
-            parsed, project, key = self._read(incoming)
+            parsed, project, key = self._read(incoming, now_s)
         except Rejected as rejected:
+            if rejected.outcome in FAILURES and not self._projects.open:
+                self._guesses.failed(incoming.address, now_s)
             # Whose it was, and of what kind, is not known for certain: one for the whole request.
             self._outcomes.add("", "", "default", f"invalid:{rejected.outcome}")
             raise
@@ -106,9 +113,10 @@ class Endpoint:
             self._outcomes.add(project.name, key, one.category, one.reason, one.quantity)
         return taken
 
-    def _read(self, incoming: Incoming) -> tuple[Envelope, ProjectSettings, str]:
+    def _read(self, incoming: Incoming, now_s: float) -> tuple[Envelope, ProjectSettings, str]:
         """Return the envelope of a request, the project that it belongs to, and its key."""
         http = auth.from_http(incoming.headers, incoming.query)
+        self._guesses.check(incoming.address, http.key if http else None, now_s)
         origin = incoming.headers.get("origin")
         if http is not None and not self._projects.open:
             # Before any work goes into a body that nobody may send.
@@ -116,7 +124,9 @@ class Endpoint:
         body = encodings.decode(incoming.body, incoming.headers.get("content-encoding"), self._largest)
         parsed = store.parse(body, self._largest) if incoming.form == "store" else envelope.parse(body)
         credentials = auth.agreed(http, parsed.header.dsn, incoming.project)
-        return parsed, self._projects.admit(credentials, origin), credentials.key
+        project = self._projects.admit(credentials, origin)
+        self._guesses.succeeded(incoming.address, credentials.key)
+        return parsed, project, credentials.key
 
     def _sort(self, parsed: Envelope, project: ProjectSettings, key: str, client: Client, now_s: float) -> Taken:
         identity = _identity(parsed)

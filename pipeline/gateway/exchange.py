@@ -18,7 +18,7 @@ import msgspec
 
 from pipeline import kafka
 from pipeline.config import KafkaSettings
-from pipeline.errors import AftershockError
+from pipeline.errors import AftershockError, Misconfigured
 from pipeline.gateway.items import Message
 from pipeline.gateway.projects import Projects
 from pipeline.gateway.settings import ProjectSettings
@@ -105,6 +105,11 @@ class Exchange:
                     learn(records, caught_up)
                     if caught_up:
                         tried.set()
+            except Misconfigured as error:
+                # There is no such topic: nothing was ever told there, and all is known.
+                learn((), True)
+                tried.set()
+                log.warning("%s", error)
             except AftershockError as error:
                 tried.set()
                 log.warning("topic %s is not followed (%s): trying again", topic, error)

@@ -80,6 +80,11 @@ LARGEST = {
 MOST_SESSIONS = 100
 """The most sessions of an envelope, and the most buckets of a ``sessions`` item."""
 
+CONTAINERS = ("span", "log")
+
+MOST_CONTAINED = 5000
+"""The most spans and logs in all containers of an envelope; SDKs send them a hundred or a thousand at a time."""
+
 LONGEST_KEY = 200
 
 
@@ -134,6 +139,8 @@ def check(items: Sequence[Item]) -> None:
             raise too_large(f"the sessions item has more than {MOST_SESSIONS} buckets")
     if sum(item.type == "session" for item in items) > MOST_SESSIONS:
         raise too_large(f"the envelope has more than {MOST_SESSIONS} sessions")
+    if _too_many_entries([item.payload for item in items if item.type in CONTAINERS]):
+        raise too_large(f"the envelope has more than {MOST_CONTAINED} spans or logs")
     if sum(item.type in EVENTS for item in items) > 1:
         raise bad("the envelope has more than one event or transaction")
 
@@ -143,6 +150,14 @@ def _buckets(payload: bytes) -> int:
         return len(_AGGREGATES.decode(payload).aggregates)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return 0
+
+
+def _too_many_entries(containers: Sequence[bytes]) -> bool:
+    """Return whether containers hold too many spans or logs altogether."""
+    # Every one is an object: almost all are cleared without being decoded.
+    if sum(payload.count(b"{") for payload in containers) <= MOST_CONTAINED:
+        return False
+    return sum(len(_contained(payload)) for payload in containers) > MOST_CONTAINED
 
 
 def event_id(item: Item) -> str:

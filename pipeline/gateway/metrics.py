@@ -21,7 +21,7 @@ class Metrics:
         self.requests = Counter(
             "aftershock_gateway_requests",
             "Requests by status and by what was wrong: ok, auth, project, origin, malformed, too_large, rate_limited, "
-            "kafka, slow, path",
+            "guessing, kafka, slow, busy, path",
             ("status", "outcome"),
             registry=self.registry,
         )

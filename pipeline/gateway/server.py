@@ -14,16 +14,17 @@ from contextlib import suppress
 from typing import Any, Literal
 
 import msgspec
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.web_protocol import RequestHandler
 
 from pipeline.errors import Misconfigured, Unavailable
 from pipeline.gateway import endpoint
+from pipeline.gateway.certificate import Certificate
 from pipeline.gateway.delivery import Delivery
 from pipeline.gateway.endpoint import Endpoint, Incoming
 from pipeline.gateway.metrics import Metrics
 from pipeline.gateway.outcomes import Outcomes
-from pipeline.gateway.rejection import Rejected, too_large
+from pipeline.gateway.rejection import Rejected, bad, too_large
 from pipeline.gateway.releases import RELEASES_PATH, ReleaseCalls
 from pipeline.gateway.reports import Outcome
 from pipeline.gateway.settings import GatewaySettings
@@ -37,6 +38,7 @@ MOST_HELD = 128 * 1024 * 1024
 """How many bytes of bodies are held at a time."""
 
 CORS = {
+    "Server": "aftershock",
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "x-sentry-error, x-sentry-rate-limits, retry-after",
 }
@@ -60,6 +62,9 @@ class Server:
         metrics: where everything is counted.
         outcomes: where items are counted that were not taken.
         releases: makes messages of what is said about releases.
+
+    Raises:
+        Misconfigured: the certificate cannot be used.
     """
 
     def __init__(
@@ -85,6 +90,9 @@ class Server:
         self._idle.set()
         self._stopping = False
         self._runner: web.ServerRunner | None = None
+        self._certificate = (
+            Certificate(settings.certificate_file, settings.key_file) if settings.certificate_file else None
+        )
 
     async def start(self, *, share_port: bool = False) -> None:
         """Begin to listen; with ``share_port`` several processes can, on one port.
@@ -106,8 +114,9 @@ class Server:
         self._runner = web.ServerRunner(listener, handle_signals=False, shutdown_timeout=5)
         await self._runner.setup()
         host, port = self._settings.host, self._settings.port
+        site = _Site(self._runner, self._settings, self._certificate, share_port=share_port)
         try:
-            await web.TCPSite(self._runner, host, port, backlog=1024, reuse_port=share_port or None).start()
+            await site.start()
         except OSError as error:
             raise Misconfigured(
                 f"the gateway cannot listen on {host}:{port} ({error.strerror}): set another gateway.port"
@@ -119,6 +128,11 @@ class Server:
         assert self._runner is not None
         host, port = self._runner.addresses[0][:2]
         return str(host), int(port)
+
+    def reload(self) -> None:
+        """Read the certificate again; without one there is nothing to do."""
+        if self._certificate is not None:
+            self._certificate.reload()
 
     async def stop(self) -> None:
         """Take no more requests, answer those that are here, and close."""
@@ -153,6 +167,9 @@ class Server:
         except Rejected as rejection:
             response = _rejection(rejection)
             self._metrics.requests.labels(rejection.status, rejection.outcome).inc()
+            if "Transfer-Encoding" in request.headers:
+                # Where its body ends may have been misunderstood: nothing more is read from this connection.
+                response.force_close()
         finally:
             self._answering -= 1
             if not self._answering:
@@ -221,6 +238,10 @@ class Server:
 
     async def _read(self, request: web.BaseRequest) -> bytes:
         """Read a body, counting it as held; what is raised holds nothing."""
+        coding = request.headers.get("Transfer-Encoding")
+        if coding is not None and (request.version < HttpVersion11 or coding.strip().lower() != "chunked"):
+            # Somebody in front may see another end of this body: RFC 9112, section 6.1.
+            raise bad("the Transfer-Encoding is not chunked, or not of this version of HTTP")
         most = self._settings.max_envelope_bytes
         if (request.content_length or 0) > most:
             raise too_large(f"the body has more than {most} bytes")
@@ -266,6 +287,37 @@ class Server:
         missing = [] if self._delivery.ready else ["kafka"]
         state = {"ready": ready, "missing": missing, "spool_bytes": self._delivery.waiting_bytes}
         return _json(200 if ready else 503, state)
+
+
+class _Site(web.BaseSite):
+    """Where it listens: like :class:`aiohttp.web.TCPSite`, with a limit on the time of a TLS handshake."""
+
+    def __init__(
+        self, runner: web.ServerRunner, settings: GatewaySettings, certificate: Certificate | None, *, share_port: bool
+    ) -> None:
+        super().__init__(runner, ssl_context=certificate.context if certificate else None, backlog=1024)
+        self._settings = settings
+        self._share_port = share_port
+
+    @property
+    def name(self) -> str:
+        """The address, for people."""
+        scheme = "https" if self._ssl_context else "http"
+        return f"{scheme}://{self._settings.host}:{self._settings.port}"
+
+    async def start(self) -> None:
+        """Begin to listen."""
+        await super().start()
+        assert self._runner.server is not None
+        self._server = await asyncio.get_running_loop().create_server(
+            self._runner.server,
+            self._settings.host,
+            self._settings.port,
+            ssl=self._ssl_context,
+            ssl_handshake_timeout=self._settings.request_timeout_s if self._ssl_context else None,
+            backlog=self._backlog,
+            reuse_port=self._share_port or None,
+        )
 
 
 class _Listener(web.Server):

@@ -30,9 +30,13 @@ class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     ``spool`` is a directory on a disk that lasts, where events wait while Kafka is away; ``gateway-spool`` in the
     user's data directory by default. ``proxies`` is how many proxies stand in front and add the address they see to
-    ``X-Forwarded-For``; without any, that header is not believed. With ``max_spool_bytes = 0`` none wait: SDKs are
-    told to come back later. ``repositories`` are the names that ``sentry-cli releases set-commits --commit`` may use,
-    such as ``acme/shop``.
+    ``X-Forwarded-For``; without any, that header is not believed. ``max_wrong_keys`` is how many requests with a wrong
+    key a client address has a minute, 0 for any number. With ``certificate_file`` and ``key_file`` it speaks HTTPS.
+    With ``max_spool_bytes = 0`` none wait: SDKs are told to come back later. ``repositories`` are the names that
+    ``sentry-cli releases set-commits --commit`` may use, such as ``acme/shop``.
+
+    Raises:
+        ValueError: there is a certificate without a key, or a key without a certificate.
     """
 
     host: str = "127.0.0.1"
@@ -43,8 +47,16 @@ class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True):
     acknowledge_timeout_s: Annotated[float, Meta(ge=0.5, le=30)] = 3.0
     proxies: Annotated[int, Meta(ge=0, le=16)] = 0
     repositories: tuple[str, ...] = ()
+    max_wrong_keys: Annotated[int, Meta(ge=0)] = 100
+    certificate_file: str = ""
+    key_file: str = ""
     spool: str = ""
     max_spool_bytes: Annotated[int, Meta(ge=0)] = 1024 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        if bool(self.certificate_file) != bool(self.key_file):
+            missing = "key_file" if self.certificate_file else "certificate_file"
+            raise ValueError(f"certificate_file and key_file belong together: set {missing} too")
 
 
 class SpikeSettings(Struct, frozen=True, forbid_unknown_fields=True):

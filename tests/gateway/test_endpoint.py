@@ -202,6 +202,14 @@ def test_items_over_their_limit_are_a_413(kind: str, size: int, status: int) -> 
     assert caught.value.status == status
 
 
+def test_too_many_spans_or_logs_in_an_envelope_are_a_413() -> None:
+    one = {"span_id": "a", "attributes": {"x": {"value": {}}}}
+    assert len(take(("log", {"items": [one] * 2500}), ("span", {"items": [one] * 2500})).messages) == 5000
+    with pytest.raises(Rejected) as caught:
+        take(*[("log", b'{"items":[' + b"{}," * 999 + b"{}]}")] * 6)
+    assert caught.value.status == 413
+
+
 def test_two_events_in_an_envelope_are_a_400() -> None:
     with pytest.raises(Rejected) as caught:
         take(("event", {}), ("transaction", {}))

@@ -128,6 +128,28 @@ def test_what_is_not_http_is_refused_without_being_quoted(gateway: Gateway) -> N
         head + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}x",
         head + b"Content-Length: -1\r\n\r\n",
         head + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+        head + b"X-A: script\r\n folded: script\r\nContent-Length: 2\r\n\r\n{}",
+        head + b"Content-Length : 2\r\n\r\n{}",
+        head + b" Content-Length: 2\r\n\r\n{}",
+        head + b"Content-Length: +2\r\n\r\n{}",
+        head + b"Content-Length: 2, 2\r\n\r\n{}",
+        head + b"Content-Length: 0x2\r\n\r\n{}",
+        head + b"Content-Length: 2_0\r\n\r\n{}",
+        head + b"Transfer-Encoding: chunked, identity\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        head + b"Transfer-Encoding: xchunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        head + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        head + b"Transfer-Encoding: chunked\r\n\r\n-2\r\n{}\r\n0\r\n\r\n",
+        head + b"Transfer-Encoding: chunked\r\n\r\n0x2\r\n{}\r\n0\r\n\r\n",
+        head.replace(b"1.1", b"1.0") + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        head + b"Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        head + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}XX0\r\n\r\n",
+        head + b"Host: script\r\nContent-Length: 2\r\n\r\n{}",
+        head.replace(b"\r\n", b"\n") + b"Content-Length: 2\n\n{}",
+        head + b"X-A: a\x00script\r\nContent-Length: 2\r\n\r\n{}",
+        head + b"X-A: a\rX-B: script\r\nContent-Length: 2\r\n\r\n{}",
+        head + b"X(A): script\r\nContent-Length: 2\r\n\r\n{}",
+        b"POST /api/1/envelope/\x00script HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST /api/1/" + b"script/" * 4000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
         head + b"X-Long: " + b"<script>" * 2000 + b"\r\n\r\n",
         head + b"".join(b"X-%d: script\r\n" % number for number in range(200)) + b"\r\n",
     ):
@@ -135,6 +157,7 @@ def test_what_is_not_http_is_refused_without_being_quoted(gateway: Gateway) -> N
         assert received.startswith(b"HTTP/1."), sent[:80]
         assert b" 400 " in received.partition(b"\r\n")[0]
         assert received.count(b"HTTP/1.") == 1
+        assert b"aiohttp" not in received
         assert b"script" not in received
 
 
