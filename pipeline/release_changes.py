@@ -41,8 +41,10 @@ def with_commits(change: ReleaseChange, commits: Sequence[Commit]) -> Iterator[R
 
 
 def _bounded(commit: Commit) -> Commit:
+    # The topic keeps what is said for ever, so an address that is not stored must not get there either.
     return replace(
         commit,
+        author_email="",
         message=commit.message[:LONGEST_MESSAGE],
         files=[file[:LONGEST_PATH] for file in commit.files[:MOST_FILES]],
     )

@@ -17,7 +17,11 @@ Kind = Literal["created", "finalized", "refs", "commits", "deploy"]
 
 
 class Commit(Struct, frozen=True):
-    """A commit that a release consists of. ``timestamp`` is RFC 3339; ``files`` are the paths that it changed."""
+    """A commit that a release consists of. ``timestamp`` is RFC 3339; ``files`` are the paths that it changed.
+
+    ``author_email`` is read for a keyed hash and not stored. The topic keeps messages for ever: better leave it out, as
+    the gateway and the command line do.
+    """
 
     id: str
     repository: str = ""
