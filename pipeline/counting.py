@@ -51,7 +51,7 @@ class Counting:
         write: writes changed entries of a partition to the changelog; returns when they are there.
         done: told how far a partition is done.
         sent_before: the ids of alerts that are on the alert topic.
-        first_seen: when the first events of some releases happened, as far as that is stored.
+        first_seen: when some releases were first heard of, as far as that is stored.
         store_reactions: stores what issues have done; returns when it is there. The same may come again.
         metrics: what is counted on the way.
         flush_interval_s: how often the state is written.

@@ -15,6 +15,19 @@ _encode_lines = Encoder().encode_lines
 REACTION_COLUMNS = ("project", "fingerprint", "change_id", "kind", "at", "environment", "release")
 
 
+RELEASES = """
+SELECT name, toUnixTimestamp64Milli(min(heard_of)) AS at
+FROM
+(
+    SELECT release AS name, first_seen AS heard_of FROM releases WHERE project = {project:String}
+    UNION ALL
+    SELECT release, at FROM release_changes WHERE project = {project:String}
+)
+WHERE name != '' AND (empty({names:Array(String)}) OR name IN {names:Array(String)})
+GROUP BY name
+"""
+"""Releases by their first event, session or transaction, or by when somebody said that they were made or deployed."""
+
 SIMILAR = """
 SELECT
     similar.fingerprint AS fingerprint,
@@ -95,7 +108,7 @@ class IssueStore:
         self._clickhouse.insert("issue_reactions", REACTION_COLUMNS, _encode_lines(rows), "")
 
     def first_seen(self, releases: Iterable[tuple[str, str]]) -> list[tuple[str, str, int]]:
-        """Return when the first events of releases happened: (project, release, milliseconds since the epoch)."""
+        """Return when releases were first heard of: (project, release, milliseconds since the epoch)."""
         wanted: dict[str, list[str]] = {}
         for project, release in releases:
             wanted.setdefault(project, []).append(release)
@@ -106,13 +119,8 @@ class IssueStore:
         ]
 
     def releases(self, project: str, names: Sequence[str] = ()) -> dict[str, int]:
-        """Return a project's releases (some, or all) with when their first events happened, in milliseconds."""
-        rows = self._clickhouse.rows(
-            "SELECT CAST(release, 'String') AS name, toUnixTimestamp64Milli(min(first_seen)) AS at "
-            "FROM errors_per_hour WHERE project = {project:String} AND release != '' "
-            "AND (empty({names:Array(String)}) OR release IN {names:Array(String)}) GROUP BY name",
-            {"project": project, "names": list(names)},
-        )
+        """Return a project's releases (some, or all) with when they were first heard of, in milliseconds."""
+        rows = self._clickhouse.rows(RELEASES, {"project": project, "names": list(names)})
         return {row["name"]: row["at"] for row in rows}
 
     def similar(self, project: str, fingerprint: str, *, days: int, least: float, limit: int) -> list[dict[str, Any]]:

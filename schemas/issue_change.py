@@ -39,11 +39,12 @@ class IssueChange(Struct, kw_only=True, frozen=True):
     * ``in_release``: with ``resolved``: the release that has the fix. Events of it or of a later one bring the issue
       back, events of earlier ones do not.
     * ``after_release``: with ``resolved``: the fix comes with the release after this one; only later ones count.
-    * ``release_first_seen``: when the first event of that release happened, for releases whose names have no order.
+    * ``release_first_seen``: when that release was first heard of, for releases whose names have no order.
     * ``until_count``, ``until_users``, ``until``: with ``ignored``: until so many more events, events of so many
       different users, or this time. Whichever is first; without any of them, for good.
     * ``assignee``: who looks after it; empty for nobody.
-    * ``merged_into``: the fingerprint of the issue of the same project that this one is part of; empty for none.
+    * ``merged_into``: the fingerprint of the issue of the same project that this one is part of, best of one that is
+      not merged itself; empty for none.
     * ``deleted``: ``once``: an event that happens later makes it a new issue. ``discard``: later events are dropped.
     * ``updated_at``, ``updated_by``: when and by whom this message was made.
     """

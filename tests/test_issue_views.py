@@ -93,6 +93,14 @@ def test_merged_issues_are_one_row_and_two_again_afterwards(server: ClickHouse, 
     assert [row[0] for row in issues(server, "fingerprint")] == [A, B, C, D]
 
 
+def test_a_circle_of_merges_merges_nothing(server: ClickHouse, change: Callable[..., None]) -> None:
+    for one, other in ((A, B), (B, A), (D, A)):
+        change(one, merged_into=other)
+    assert [row[0] for row in issues(server, "fingerprint")] == [A, B, C, D]
+    change(B)
+    assert [row[0] for row in issues(server, "fingerprint")] == [B, C]
+
+
 def test_the_status_is_what_people_wish_and_what_the_issue_did_since(
     server: ClickHouse, change: Callable[..., None]
 ) -> None:
@@ -121,4 +129,8 @@ def test_releases_are_known_with_their_first_events(server: ClickHouse) -> None:
     assert store.first_seen([("shop", "shop@1.2"), ("shop", "gone"), ("blog", "shop@1.1")]) == [
         ("shop", "shop@1.2", NOW_MS + 2 * 3_600_000)
     ]
-    assert sorted(store.releases("shop")) == [f"shop@1.{hour}" for hour in range(5)]
+    assert store.first_seen([("shop", "shop@2.0")]) == []
+    columns = ("project", "release", "kind", "at")
+    server.insert("release_changes", columns, Encoder().encode_lines([("shop", "shop@2.0", "created", NOW_MS)]), "")
+    assert store.first_seen([("shop", "shop@2.0")]) == [("shop", "shop@2.0", NOW_MS)]
+    assert sorted(store.releases("shop"))[:-1] == [f"shop@1.{hour}" for hour in range(5)]

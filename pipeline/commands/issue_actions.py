@@ -33,7 +33,7 @@ def resolve(desk: Desk, *, issues: tuple[str, ...], in_release: str | None, next
     """Resolve issues. One that happens again has regressed, and is open again.
 
     With a release, only events of releases that should have the fix count: versions are compared as semantic versions
-    (shop@1.9.0 is before shop@1.10.0), other names by when their first events happened.
+    (shop@1.9.0 is before shop@1.10.0), other names by when they were first heard of.
 
     \b
     Examples:

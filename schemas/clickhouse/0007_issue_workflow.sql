@@ -70,7 +70,9 @@ SELECT
     multiIf(three.merged_into != '', three.merged_into, two.merged_into != '', two.merged_into, one.merged_into) AS issue
 FROM merges AS one
 LEFT JOIN merges AS two ON two.project = one.project AND two.fingerprint = one.merged_into
-LEFT JOIN merges AS three ON three.project = two.project AND three.fingerprint = two.merged_into;
+LEFT JOIN merges AS three ON three.project = two.project AND three.fingerprint = two.merged_into
+-- Circles merge nothing.
+WHERE two.merged_into != one.fingerprint AND three.merged_into NOT IN (one.fingerprint, one.merged_into);
 
 CREATE OR REPLACE VIEW issue_status AS
 SELECT
