@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from installation import Installation
 from node_packages import node
+from statuses import said_of_errors
 
 from deploy.local.gateway import Gateway
 from deploy.local.ports import free_port
@@ -88,4 +89,6 @@ def test_the_sdk_backs_off_from_a_429_for_the_limited_category_only(
     assert [record.key.decode() for record in installation.consume("errors")] == ids[:1]
     # Five were captured: one was taken, one refused, and then the SDK kept the others to itself.
     assert refusals(limited) == 1
+    # What it kept to itself it reports when it ends; what the gateway refused, the gateway counts.
+    assert said_of_errors(installation) == {"rate_limited:minute": 1, "client_ratelimit_backoff": 3}
     assert len(installation.consume("spans")) == 2

@@ -13,6 +13,7 @@ import sentry_sdk
 from flask import Flask
 from installation import Installation
 from sentry_sdk.integrations.flask import FlaskIntegration
+from statuses import said_of_errors
 
 from deploy.local.gateway import Gateway
 from deploy.local.ports import free_port
@@ -90,7 +91,7 @@ def test_the_sdk_backs_off_from_a_429_for_the_limited_category_only(
     time.sleep(60 - time.time() % 60 if time.time() % 60 > 45 else 0)
     with client(limited.dsn(5, KEY), traces_sample_rate=1.0) as sdk:
         assert sdk.transport is not None
-        for _ in range(2):
+        for _ in range(5):
             sentry_sdk.capture_message("again")
             sdk.flush(10)
         assert set(sdk.transport._disabled_until) == {"error"}
@@ -98,6 +99,8 @@ def test_the_sdk_backs_off_from_a_429_for_the_limited_category_only(
         with sentry_sdk.start_transaction(name="still wanted"):
             pass
     assert len(installation.consume("errors")) == 1
+    # What it kept to itself it reports; what the gateway refused, the gateway counts.
+    assert said_of_errors(installation) == {"rate_limited:minute": 1, "client_ratelimit_backoff": 3}
     assert [record.headers for record in installation.consume("spans")] == [(("project", b"shop"),)]
 
 

@@ -8,11 +8,10 @@ Sentry.init({
   release: "shop@2.3.1",
   environment: "staging",
   tracesSampleRate: 1.0,
-  sendClientReports: false,
 });
 
-function charge(order) {
-  return order.lines.map((line) => line.price.amount);
+function charge(order, turn) {
+  return order.lines.map((line) => line.price[`amount${turn}`]);
 }
 
 async function main() {
@@ -23,9 +22,9 @@ async function main() {
   Sentry.addBreadcrumb({ message: "about to pay" });
   for (let turn = 0; turn < Number(process.argv[3] || 1); turn += 1) {
     try {
-      charge({ lines: [{}] });
+      charge({ lines: [{}] }, turn);
     } catch (error) {
-      // A different message each time, or the SDK would leave out what it has just sent.
+      // Different messages each time, of the cause too, or the SDK would leave out what it has just sent.
       ids.push(Sentry.captureException(new Error(`turn ${turn}`, { cause: error })));
     }
     await Sentry.flush(5000);
