@@ -46,10 +46,11 @@ def make_processes(settings: Settings, states: IssueStates | None = None) -> dic
     scrubber = Scrubber(settings.scrub)
     key = settings.hash_key.encode()
     prefix = settings.kafka.topic_prefix
+    inbound = Inbound(settings.inbound)
     events = make_processor(settings, states, scrubber).process
     others: dict[str, tuple[tuple[str, ...], MakeRows]] = {
-        SESSIONS.name: ((SESSIONS_TABLE, SESSION_AGGREGATES_TABLE), SessionRows(key)),
-        LOGS.name: ((LOGS_TABLE,), LogRows(scrubber, key)),
+        SESSIONS.name: ((SESSIONS_TABLE, SESSION_AGGREGATES_TABLE), SessionRows(key, inbound)),
+        LOGS.name: ((LOGS_TABLE,), LogRows(scrubber, key, inbound)),
         CHECK_INS.name: ((CHECK_INS_TABLE,), CheckInRows(scrubber)),
         FEEDBACK.name: ((FEEDBACK_TABLE,), FeedbackRows(scrubber, key)),
         OUTCOMES.name: ((OUTCOMES_TABLE,), outcome_rows),

@@ -10,13 +10,46 @@ from collections.abc import Callable, Iterable, Sequence
 
 from pipeline import normalize
 from pipeline.errors import Refused
+from pipeline.inbound import Inbound
+from pipeline.inbound.facts import Facts
 from pipeline.process import Outcome
 from pipeline.records import Batch, Record, header
 from pipeline.rows import Origin, Row
 from schemas.dead_letter import DeadLetter
+from schemas.event import Event
 
 MakeRows = Callable[[Record, Origin], Iterable[tuple[str, Row]]]
-"""Returns the rows of a record, each with its table; raises :class:`Refused` for what cannot be stored."""
+"""Returns the rows of a record, each with its table.
+
+Raises :class:`Refused` for what cannot be stored, :class:`Dropped` for what a setting keeps out.
+"""
+
+
+class Dropped(Exception):
+    """A record that filters or sampling keep out. ``setting`` says which."""
+
+    def __init__(self, setting: str) -> None:
+        super().__init__(setting)
+        self.setting = setting
+
+
+def let_in(inbound: Inbound, facts: Facts, record: Record, origin: Origin) -> int | float:
+    """Return how many like it a record stands for; what a gateway has sampled already keeps its weight.
+
+    Raises:
+        Dropped: it is kept out.
+    """
+    if not inbound.active:
+        return origin.weight
+    dropped_by = inbound.filter_of(facts.project, facts.environment).drops(Event(), facts)
+    if dropped_by:
+        raise Dropped(dropped_by)
+    if header(record, "weight") or not facts.identity:
+        return origin.weight
+    verdict = inbound.sample(facts)
+    if verdict.dropped:
+        raise Dropped(verdict.dropped)
+    return verdict.weight
 
 
 class Each:
@@ -49,6 +82,8 @@ class Each:
             origin = self._origin(record)
             try:
                 made = list(self._make_rows(record, origin))
+            except Dropped as dropped:
+                outcome.filtered[dropped.setting] = outcome.filtered.get(dropped.setting, 0) + 1
             except Refused as refused:
                 outcome.dead.append((record, self._letter(origin, refused.stage, refused.reason)))
             except Exception as error:  # noqa: BLE001  one message must never stop its partition

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import msgspec
+from msgspec.structs import replace
 
 from pipeline import normalize
 from pipeline.contracts import Decoder
+from pipeline.each import let_in
 from pipeline.identity import user_hash
+from pipeline.inbound import Inbound
+from pipeline.inbound.facts import Facts
+from pipeline.inbound.gate import EVERYTHING
 from pipeline.records import Record
 from pipeline.rows import LONGEST_TAG, LONGEST_TEXT, MOST_TAGS, Origin, Row
 from pipeline.scrub import Scrubber
@@ -69,10 +74,12 @@ class LogRows:
     Args:
         scrubber: replaces personal data and secrets.
         hash_key: the key of :func:`pipeline.identity.user_hash`.
+        inbound: what is let in.
     """
 
-    def __init__(self, scrubber: Scrubber, hash_key: bytes) -> None:
+    def __init__(self, scrubber: Scrubber, hash_key: bytes, inbound: Inbound = EVERYTHING) -> None:
         self._scrubber = scrubber
+        self._inbound = inbound
         self._hash_key = hash_key
 
     def __call__(self, record: Record, origin: Origin) -> Iterator[tuple[str, Row]]:
@@ -80,24 +87,28 @@ class LogRows:
 
         Raises:
             Refused: it is not a log, or could not be scrubbed to its end.
+            Dropped: it is kept out.
         """
         log, payload = _DECODER.decode(record.value)
         project = origin.project or normalize.DEFAULT_PROJECT
         sent = log.attributes or {}
         environment = _text(sent, "sentry.environment") or normalize.DEFAULT_ENVIRONMENT
+        facts = Facts("log", project, environment, _text(sent, "sentry.release"), identity=log.trace_id or "")
+        weight = let_in(self._inbound, facts, record, origin)
         who = user_hash(_user(sent), project, self._hash_key)
         result = self._scrubber.scrub(payload, project, environment)
         if result.payload is not payload:
             log = _DECODER.again(result.payload)
         findings = {f"{kind} {field}": count for (kind, field), count in result.findings.items()}
-        yield LOGS_TABLE, _row(log, environment, who, findings, project, origin)
+        origin = replace(origin, project=project, user_hash=who, weight=weight)
+        yield LOGS_TABLE, _row(log, environment, findings, origin)
 
 
-def _row(log: Log, environment: str, who: int, findings: dict[str, int], project: str, origin: Origin) -> Row:
+def _row(log: Log, environment: str, findings: dict[str, int], origin: Origin) -> Row:
     attributes = log.attributes or {}
     severity = log.severity_number or 0
     return (
-        project,
+        origin.project,
         environment,
         normalize.clamp(normalize.milliseconds(log.timestamp), origin.received_ms),
         origin.received_ms,
@@ -111,7 +122,7 @@ def _row(log: Log, environment: str, who: int, findings: dict[str, int], project
         _text(attributes, "server.address"),
         _text(attributes, "sentry.sdk.name"),
         _text(attributes, "user.id"),
-        who,
+        origin.user_hash,
         origin.weight,
         _others(attributes),
         findings,

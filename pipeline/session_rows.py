@@ -12,11 +12,16 @@ import re
 from collections.abc import Iterator
 
 import xxhash
+from msgspec.structs import replace
 
 from pipeline import normalize
 from pipeline.contracts import Decoder
+from pipeline.each import let_in
 from pipeline.errors import Refused
 from pipeline.identity import user_hash
+from pipeline.inbound import Inbound
+from pipeline.inbound.facts import Facts
+from pipeline.inbound.gate import EVERYTHING
 from pipeline.records import Record
 from pipeline.rows import Origin, Row
 from schemas.event import User
@@ -73,9 +78,11 @@ class SessionRows:
 
     Args:
         hash_key: the key of :func:`pipeline.identity.user_hash`.
+        inbound: what is let in.
     """
 
-    def __init__(self, hash_key: bytes) -> None:
+    def __init__(self, hash_key: bytes, inbound: Inbound = EVERYTHING) -> None:
+        self._inbound = inbound
         self._hash_key = hash_key
 
     def __call__(self, record: Record, origin: Origin) -> Iterator[tuple[str, Row]]:
@@ -83,9 +90,13 @@ class SessionRows:
 
         Raises:
             Refused: it is not a session and has no aggregates.
+            Dropped: it is kept out.
         """
         session, _ = _DECODER.decode(record.value)
         project = origin.project or normalize.DEFAULT_PROJECT
+        # Aggregates have no id, so they are filtered and never sampled.
+        facts = Facts("session", project, *_attributes(session.attrs), identity=session.sid or "")
+        weight = let_in(self._inbound, facts, record, origin)
         if session.aggregates is not None:
             if len(session.aggregates) > MOST_BUCKETS:
                 raise Refused("rows", f"aggregates has more than {MOST_BUCKETS} buckets: send them in several messages")
@@ -93,7 +104,7 @@ class SessionRows:
                 if bucket is not None:
                     yield SESSION_AGGREGATES_TABLE, self._bucket_row(bucket, session.attrs, project, origin)
             return
-        yield SESSIONS_TABLE, self._row(session, project, origin)
+        yield SESSIONS_TABLE, self._row(session, project, replace(origin, weight=weight))
 
     def _row(self, session: Session, project: str, origin: Origin) -> Row:
         if not normalize.text(session.sid):

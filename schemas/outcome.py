@@ -27,7 +27,7 @@ class Count(Struct, frozen=True):
     key: str
     category: str
     reason: str
-    quantity: Annotated[int, Meta(ge=0)]
+    quantity: Annotated[int, Meta(ge=0, lt=2**53)]
 
 
 class Outcomes(Struct, frozen=True):

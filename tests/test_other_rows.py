@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -12,10 +13,13 @@ from pipeline.check_in_rows import CHECK_IN_COLUMNS, CheckInRows
 from pipeline.each import Each, MakeRows
 from pipeline.feedback_rows import FEEDBACK_COLUMNS, FeedbackRows
 from pipeline.identity import user_hash
+from pipeline.inbound import Inbound
+from pipeline.inbound.settings import FilterSettings, InboundPolicy, SampleSettings
 from pipeline.log_rows import LOG_COLUMNS, LogRows
 from pipeline.outcome_rows import OUTCOME_COLUMNS, outcome_rows
 from pipeline.process import Outcome
 from pipeline.scrub import Policy, Scrubber
+from pipeline.session_rows import SESSION_COLUMNS, SessionRows
 from schemas.event import User
 
 KEY = b"a key for tests"
@@ -154,3 +158,38 @@ def test_check_ins_and_feedback_that_say_nothing_are_dead_letters() -> None:
         ((_, letter),) = process(table, payload).dead
         assert letter.stage == "rows"
         assert "secret" not in letter.reason
+
+
+def test_logs_and_sessions_are_filtered_and_sampled_like_events() -> None:
+    """What comes straight from Kafka; with a weight it was sampled by a gateway, and is only filtered."""
+    policy = InboundPolicy(FilterSettings(environments=("dev*",)), (), (SampleSettings(rate=0.25),))
+    inbound = Inbound(policy)
+    makers: dict[str, tuple[MakeRows, Any]] = {
+        "logs": (
+            LogRows(SCRUBBER, KEY, inbound),
+            lambda number, environment: {
+                "trace_id": f"{number:032x}",
+                "body": "x",
+                "attributes": {"sentry.environment": {"value": environment, "type": "string"}},
+            },
+        ),
+        "sessions": (
+            SessionRows(KEY, inbound),
+            lambda number, environment: {"sid": f"{number:032x}", "attrs": {"environment": environment}},
+        ),
+    }
+    for table, (make, payload) in makers.items():
+        each = Each((table,), make, now_ms=lambda: NOON_MS)
+        fresh = [message(payload(number, "production"), number, topic=table) for number in range(200)]
+        weighed = [
+            message(payload(number, "production"), 200 + number, topic=table, headers=[("weight", b"3")])
+            for number in range(50)
+        ]
+        filtered = [message(payload(1, "development"), 300, topic=table)]
+        outcome = each.process(batch_of(*fresh, *weighed, *filtered, topic=table))
+        column = (LOG_COLUMNS if table == "logs" else SESSION_COLUMNS).index("sample_weight")
+        weights = Counter(row[column] for row in outcome.rows[table])
+        assert weights[3] == 50
+        assert 20 < weights[4] < 90
+        assert outcome.filtered == {"environments": 1, "sampled": 200 - weights[4]}
+        assert outcome.dead == []

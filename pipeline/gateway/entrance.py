@@ -41,7 +41,7 @@ class _Attributes(Struct):
 
 class _Session(Struct):
     sid: str | None = None
-    did: str | None = None
+    did: str | int | None = None
     attrs: _Attributes | None = None
 
 
@@ -94,7 +94,7 @@ class Entrance:
             return KEPT
         attributes = session.attrs or _Attributes()
         environment, release = attributes.environment or "", attributes.release or ""
-        facts = Facts("session", message.project, environment, release, identity=session.sid or session.did or "")
+        facts = Facts("session", message.project, environment, release, identity=session.sid or str(session.did or ""))
         dropped_by = self._inbound.filter_of(message.project, environment).drops(Event(), facts)
         if dropped_by:
             return Verdict(dropped_by, 0.0)
