@@ -79,11 +79,15 @@ class Reactions:
 
     def releases_to_look_up(self, partial: PartialCount) -> set[tuple[str, str]]:
         """Return the releases, with their project, whose times of first sight decide about an issue's own counts."""
-        change = self._waiting(partial)
-        if change is None or not (change.in_release or change.after_release):
+        project = partial.project
+        change = self._states.get(project, partial.fingerprint)
+        if change is None or partial.last_timestamp_ms <= change.changed_ms:
             return set()
         reference = change.in_release or change.after_release
-        project = partial.project
+        entry = self._entries.get((project, partial.fingerprint))
+        came_back = entry is not None and entry.change == change.id and partial.environment in entry.environments
+        if not reference or came_back:
+            return set()
         unknown = {
             (project, name)
             for name, _ in releases_of(partial)
@@ -106,6 +110,8 @@ class Reactions:
             return None
         if not entry.kind and self._progress(entry, change, partial):
             self._touch(issue, entry)
+        elif entry.kind == "regressed" and self._regression(change, partial) is None:
+            return None
         known = tuple(entry.environments)
         if not entry.kind or partial.environment in known or len(known) >= MAX_ENVIRONMENTS:
             return None
@@ -124,26 +130,21 @@ class Reactions:
         self._touched[issue] = None
         self.changed[issue] = None
 
-    def _waiting(self, partial: PartialCount) -> IssueChange | None:
-        """Return the change that an issue has not reacted to yet, if these counts are later than it."""
-        change = self._states.get(partial.project, partial.fingerprint)
-        if change is None or partial.last_timestamp_ms <= change.changed_ms:
-            return None
-        return None if self.has_come_back((partial.project, partial.fingerprint), change) else change
-
     def _progress(self, entry: ReactionEntry, change: IssueChange, partial: PartialCount) -> bool:
         """Bring an entry without a reaction up to date; return whether it has changed."""
-        if change.status == "resolved":
-            return self._regress(entry, change, partial)
         if change.status == "ignored":
             return _unignore(entry, change, partial)
+        if change.status == "resolved":
+            found = self._regression(change, partial)
+            return found is not None and _react(entry, "regressed", *found)
         return _react(entry, "returned", partial.release, partial.last_timestamp_ms)
 
-    def _regress(self, entry: ReactionEntry, change: IssueChange, partial: PartialCount) -> bool:
+    def _regression(self, change: IssueChange, partial: PartialCount) -> tuple[str, int] | None:
+        """Return the release and the time of events that should not have happened any more."""
         for release, last_ms in releases_of(partial):
             if last_ms > change.changed_ms and self._should_be_fixed(change, release):
-                return _react(entry, "regressed", release, last_ms)
-        return False
+                return release, last_ms
+        return None
 
     def _should_be_fixed(self, change: IssueChange, release: str) -> bool:
         """Return whether an event of a release shows that the issue is back."""

@@ -188,6 +188,13 @@ def test_resolved_in_a_release_waits_for_it_or_a_later_one(partition: Partition)
     assert in_order(partition, "shop@1.9.0", "shop@1.10.0-rc.1", "", "shop@1.10.0") == [False, False, False, True]
 
 
+def test_it_comes_back_in_another_environment_with_the_release_as_well(partition: Partition) -> None:
+    partition.change(0, status="resolved", in_release="shop@2.0")
+    assert partition.at(1, environment="staging", release="shop@2.0") == ["back"]
+    assert partition.at(2, release="shop@1.9") == []
+    assert partition.at(3, release="shop@2.0") == ["live"]
+
+
 def test_resolved_in_the_next_release_waits_for_a_later_one(partition: Partition) -> None:
     partition.change(0, status="resolved", after_release="shop@1.9.0")
     assert in_order(partition, "shop@1.2", "shop@1.9.0", "shop@1.10.0") == [False, False, True]

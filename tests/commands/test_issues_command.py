@@ -180,7 +180,12 @@ def test_show_has_what_was_done_and_what_came_of_it(stored: Commands) -> None:
         ("regressed", ""),
         ("resolved in shop@1.9", "ada"),
     ]
-    assert "regressed" in run(stored, "show", A)
+    run(stored, "ignore", A, "--until-count", "5", "--until-users", "7")
+    run(stored, "assign", A, "--to", "eve")
+    wishes(stored)
+    shown = run(stored, "show", A)
+    assert "ignored until 5 events until 7 users, assigned to eve" in shown
+    assert "regressed" in shown
 
 
 def test_similar_issues_are_those_with_rare_parts_in_common(stored: Commands) -> None:
