@@ -139,6 +139,7 @@ def test_under_load_nothing_is_lost_doubled_or_announced_again(installation: Ins
     assert installation.value("SELECT count() FROM errors") == load.sent
     assert installation.value("SELECT uniqExact(event_id) FROM errors") == load.sent
     assert_only_grows(answers)
+    assert_explained(installation)
     assert_as_fresh(installation, other)
     alerts = [json.loads(record.value) for record in installation.consume("alerts")]
     assert len({alert["fingerprint"] for alert in alerts}) == len(alerts) == GROUPS
@@ -149,6 +150,19 @@ def assert_only_grows(answers: list[tuple[int, ...]]) -> None:
     assert len(answers) > 50
     for column in zip(*answers, strict=True):
         assert list(column) == sorted(column)
+
+
+def assert_explained(installation: Installation) -> None:
+    """Assert that a stored event is explained as it is stored, rule and components."""
+    [stored] = installation.rows(
+        "SELECT event_id, fingerprint, grouping_components AS components FROM errors "
+        "WHERE has(exception_types, 'Failure1') LIMIT 1"
+    )
+    shown = installation.command("explain", stored["event_id"], "--json")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    explained = json.loads(shown.stdout)
+    assert explained["rule"] == "rule:the first three"
+    assert (explained["fingerprint"], explained["components"]) == (stored["fingerprint"], stored["components"])
 
 
 def assert_as_fresh(installation: Installation, config: Path) -> None:
