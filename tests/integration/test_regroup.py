@@ -31,6 +31,9 @@ kind = "new_issue"
 [worker]
 batch_events = 100
 linger_ms = 100
+
+[storage]
+then_one_in = 1
 """
 RULES = """
 [[grouping.fingerprint]]
@@ -60,7 +63,7 @@ class Load:
         while not self._enough.wait(0.1):
             made = [
                 event(number, group=number % GROUPS, tags={"region": ("eu", "us")[number % 5 % 2]})
-                for number in range(self.sent, self.sent + 60)
+                for number in range(self.sent, self.sent + 30)
             ]
             self._installation.produce(message(one) for one in made)
             self.sent += len(made)
@@ -117,7 +120,7 @@ def test_under_load_nothing_is_lost_doubled_or_announced_again(installation: Ins
     answers: list[tuple[int, ...]] = []
     with Load(installation) as load:
         with installation.worker() as first, asked(installation, answers):
-            installation.wait_for_rows(600)
+            installation.wait_for_rows(300)
             applying = regroup(installation, other)
             time.sleep(1)
             first.kill()
@@ -127,10 +130,10 @@ def test_under_load_nothing_is_lost_doubled_or_announced_again(installation: Ins
                 installation.wait_for_rows(before + 300)
         installation.config.write_text(other.read_text(), encoding="utf-8")
         with installation.worker(), asked(installation, answers):
-            installation.wait_for_rows(before + 600)
+            installation.wait_for_rows(before + 300)
             finished(regroup(installation, other))
             before = installation.value("SELECT count() FROM errors")
-            installation.wait_for_rows(before + 300)
+            installation.wait_for_rows(before + 100)
             load.__exit__()
             installation.wait_for_rows(load.sent)
             time.sleep(2)
