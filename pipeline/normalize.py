@@ -23,8 +23,8 @@ https://develop.sentry.dev/sdk/data-model/event-payloads/#required-attributes
 """
 MOST_WEIGHT = 1_000_000
 """The most events that a producer may say one of its events stands for."""
-_EARLIEST_MS = -2_208_988_800_000  # 1900-01-01, ClickHouse's DateTime64 begins there
-_LATEST_MS = 10_413_791_999_000  # 2299-12-31
+_EARLIEST_S = -2_208_988_800  # 1900-01-01, ClickHouse's DateTime64 begins there
+_LATEST_S = 10_413_791_999  # 2299-12-31
 
 _LEVELS = {
     "fatal": "fatal",
@@ -41,21 +41,25 @@ _HEX_ID = re.compile(r"[0-9a-f]{32}")
 
 
 def milliseconds(value: float | str | None) -> int | None:
-    """Return a timestamp (seconds since 1970, or RFC 3339 text) in milliseconds; ``None`` if it is neither.
+    """Return a timestamp, as :func:`seconds` takes it, in milliseconds; ``None`` if it is none."""
+    found = seconds(value)
+    return None if found is None else int(found * 1000)
 
-    Text without an offset is UTC, as SDKs mean it. The result lies between 1900 and 2299.
+
+def seconds(value: float | str | None) -> float | None:
+    """Return a timestamp (seconds since 1970, or RFC 3339 text) in seconds; ``None`` if it is neither.
+
+    Text without an offset is UTC, as SDKs mean it. The result lies between 1900 and 2299, and is exact to the
+    microsecond.
     """
-    if value is None:
-        return None
     if isinstance(value, str):
         try:
             parsed = datetime.fromisoformat(value.strip())
         except ValueError:
-            return milliseconds(_number(value))
-        seconds = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
-    else:
-        seconds = value
-    return int(min(max(seconds * 1000, _EARLIEST_MS), _LATEST_MS))
+            value = _number(value)
+        else:
+            value = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+    return None if value is None else min(max(value, _EARLIEST_S), _LATEST_S)
 
 
 def _number(text: str) -> float | None:

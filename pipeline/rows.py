@@ -330,10 +330,8 @@ def _without_spans(payload: bytes) -> Raw:
 
 
 def _duration_ms(start: float | str | None, end: float | str | None, exclusive_ms: float | None) -> float:
-    """Return end minus start in milliseconds, to the microsecond where both are numbers; never negative."""
-    if isinstance(start, (int, float)) and isinstance(end, (int, float)):
-        return round(max(end - start, 0.0) * 1000, 3)
-    first, last = normalize.milliseconds(start), normalize.milliseconds(end)
+    """Return end minus start in milliseconds, to the microsecond; never negative."""
+    first, last = normalize.seconds(start), normalize.seconds(end)
     if first is None or last is None:
         return max(exclusive_ms or 0.0, 0.0)
-    return float(max(last - first, 0))
+    return round(max(last - first, 0.0) * 1000, 3)
