@@ -67,8 +67,11 @@ MOST_ERRORS = 2**32 - 1
 
 _UUID = re.compile(r"[0-9a-f]{32}")
 _SEQUENCE_BITS = 56
-_ENDS = {"ok": 0, "exited": 1, "abnormal": 2, "crashed": 3}
-"""What a session may be, in the order in which one replaces the other whatever their times: none goes back to it."""
+_ENDS = {"ok": 0, "exited": 1, "unhandled": 2, "abnormal": 3, "crashed": 4}
+"""What a session may be, in the order in which one replaces the other whatever their times: none goes back to it.
+
+``unhandled`` is what browsers say of a page that had an error which nobody caught: it goes on, so it is no crash.
+"""
 
 _DECODER = Decoder(Session, "session.schema.json")
 
@@ -168,7 +171,7 @@ def _session_id(sent: str) -> str:
 
 
 def _status(sent: str | None) -> str:
-    """Return ``ok``, ``exited``, ``abnormal`` or ``crashed``; a session of any other status goes on."""
+    """Return ``ok``, ``exited``, ``unhandled``, ``abnormal`` or ``crashed``; a session of any other status goes on."""
     text = normalize.text(sent).lower()
     return text if text in _ENDS else "ok"
 

@@ -47,7 +47,8 @@ class Session(Struct, gc=False):
     * ``init``: whether it is the first update. ``seq``: rises with each; the time is taken where there is none.
     * ``started``, ``timestamp``: when the session began and when this was said; seconds since 1970, or RFC 3339.
     * ``duration``: seconds, where the session has ended. ``errors``: how many errors happened in it so far.
-    * ``status``: ``ok`` while it goes on, then ``exited``, ``crashed`` or ``abnormal``.
+    * ``status``: ``ok`` while it goes on, then ``exited``, ``unhandled`` (a page with an error that nobody caught),
+      ``abnormal`` or ``crashed``.
     """
 
     sid: str | None = None

@@ -98,6 +98,14 @@ def test_what_is_no_session_is_a_dead_letter_and_says_nothing_of_it() -> None:
     assert len(outcome.rows["sessions"]) == 1
 
 
+def test_a_page_with_an_error_that_nobody_caught_is_no_crash() -> None:
+    """Browsers say ``unhandled`` of it, and say so in the end, whatever else arrives."""
+    (row,) = process(sent(update(status="unhandled", errors=1))).rows["sessions"]
+    found = dict(zip(SESSION_COLUMNS, row, strict=True))
+    assert (found["status"], found["errors"]) == ("unhandled", 1)
+    assert latest("exited", None, 9) < latest("unhandled", None, 1) < latest("crashed", None, 1)
+
+
 def test_an_end_is_later_than_whatever_goes_on() -> None:
     assert latest("ok", None, 5) < latest("ok", None, 6) < latest("exited", 0, 1) < latest("crashed", 0, 1)
     assert latest("ok", 1, 9) < latest("ok", 2, 1)
@@ -113,7 +121,7 @@ def tables(clickhouse: str) -> Iterator[ClickHouse]:
     found.command("DROP DATABASE session_rows SYNC")
 
 
-ENDS = ("ok", "exited", "abnormal", "crashed")
+ENDS = ("ok", "exited", "unhandled", "abnormal", "crashed")
 
 
 @st.composite
@@ -169,7 +177,7 @@ def test_any_order_and_any_repetition_gives_the_same_numbers(tables: ClickHouse,
     assert health["sessions_total"] == len(sessions)
     assert health["sessions_crashed"] == crashed
     assert health["sessions_abnormal"] == abnormal
-    assert health["sessions_errored"] == sum(one["errors"] > 0 and one["status"] in ENDS[:2] for one in last)
+    assert health["sessions_errored"] == sum(one["errors"] > 0 and one["status"] in ENDS[:3] for one in last)
     assert health["crash_free_sessions"] == pytest.approx(1 - crashed / len(sessions))
     assert (health["users_total"], health["users_crashed"]) == (len(users), len(crashed_users))
     now = tables.rows(

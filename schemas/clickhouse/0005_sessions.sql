@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS sessions
     started         DateTime64(3, 'UTC') COMMENT 'clamped if the clock was astray' CODEC(Delta, ZSTD(1)),
     timestamp       DateTime64(3, 'UTC') COMMENT 'when this was said' CODEC(Delta, ZSTD(1)),
     received        DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
-    status          LowCardinality(String) COMMENT 'ok (it goes on), exited, crashed or abnormal',
+    status          LowCardinality(String) COMMENT 'ok (it goes on), exited, unhandled, abnormal or crashed',
     errors          UInt32,
     duration_s      Nullable(Float64),
     init            Bool COMMENT 'whether this was its first update',
