@@ -33,6 +33,13 @@ PROGRAMS = {
     for language, file in (("js", "node/example.js"), ("go", "go/main.go"), ("java", "java/Produce.java"))
 }
 """The programs that other tests run, by language."""
+CLIENTS = [
+    file.read_text(encoding="utf-8")
+    for folder in ("python", "node", "web", "next")
+    for file in sorted((ROOT / "tests" / "e2e" / folder).rglob("*"))
+    if file.suffix in (".py", ".js", ".jsx") and "node_modules" not in file.parts
+]
+"""The programs of the end-to-end tests, of which docs/clients.md shows parts."""
 UP_SECONDS = 120
 BLOCK_SECONDS = 180
 
@@ -116,6 +123,8 @@ def test_block_does_what_it_says(block: Block, stack: Running) -> None:
         load_settings(file, {"AFTERSHOCK_HASH_KEY": "a key"})
     elif block.language == "json":
         json.loads(block.code)
+    elif block.file.name == "clients.md" and block.language in ("python", "js"):
+        assert any(block.code in program for program in CLIENTS)
     elif block.language in PROGRAMS:
         assert block.code == PROGRAMS[block.language]
     elif block.language == "python":
