@@ -1,9 +1,17 @@
 """Scrubbing, beside its peers: ``python -m benchmarks.scrub``.
 
-The same events, in one process and one run, in turns: this scrubber; Sentry's Relay through its Python binding, with
-its default configuration and with its rules applied to every string; the scan's own expressions in Python's ``re`` and
-in RE2, finding only. Every contender gets the event as JSON text and gives JSON text back, so none pays for decoding
-in Python. Also: clean events against events that hold something, and time against size up to 1 MB.
+The same events, in one process and one run, in turns:
+
+* this scrubber, from JSON text to JSON text;
+* Sentry's Relay through its Python binding, with its default configuration and with its rules applied to every string,
+  in two ways: with JSON text handed through, so that only Relay's own work is measured; and by the documented call,
+  which takes and returns Python objects and so converts them to JSON text and back;
+* the ordinary way in Python, an expression a kind over every string (``benchmarks/scrub_re.py``), from JSON text to
+  JSON text;
+* the scan's own expressions in Python's ``re`` and in RE2, over the text as a whole, finding only.
+
+Also: clean events against events that hold something, and time against size up to 1 MB
+(``python -m benchmarks.scrub_linear`` has the hostile inputs).
 
 Needs the dependency groups ``dev`` (``sentry-relay``) and ``bench`` (``google-re2``); a peer that is
 missing is left out and named.
@@ -23,6 +31,7 @@ import click
 
 from benchmarks import say_how
 from benchmarks.events import Generator
+from benchmarks.scrub_re import scrub as scrub_by_kind
 from pipeline.scrub import Policy, Scrubber
 from pipeline.scrub.candidates import CANDIDATES
 
@@ -30,18 +39,14 @@ Contender = Callable[[bytes], object]
 _RULES = ("@email", "@creditcard", "@ip", "@iban", "@imei", "@mac", "@usssn", "@urlauth", "@pemkey", "@userpath",
           "@password", "@bearer")  # fmt: skip
 _EVENTS = 200
+RATIOS = ("median", "mean", "p99")
 
 
 def relay(rules_on_all_strings: bool) -> Contender:
-    """Return Relay's scrubber, with its default configuration or with its rules on all strings."""
-    from sentry_relay.processing import convert_datascrubbing_config, pii_strip_event, validate_pii_config
+    """Return Relay's scrubber, by its default configuration or its rules on all strings, handed JSON text as it is."""
+    from sentry_relay.processing import pii_strip_event
 
-    if rules_on_all_strings:
-        config = json.dumps({"applications": {"$string": _RULES}})
-        validate_pii_config(config)
-    else:
-        settings = {"scrubData": True, "scrubDefaults": True, "scrubIpAddresses": True}
-        config = json.dumps(convert_datascrubbing_config({**settings, "excludeFields": [], "sensitiveFields": []}))
+    config = json.dumps(relay_configuration(rules_on_all_strings))
 
     def strip(payload: bytes) -> object:
         def as_text(value: object) -> object:
@@ -50,6 +55,27 @@ def relay(rules_on_all_strings: bool) -> Contender:
         return pii_strip_event(config, payload, json_dumps=as_text, json_loads=lambda text: text)
 
     return strip
+
+
+def relay_on_objects(rules_on_all_strings: bool, payloads: list[bytes]) -> Contender:
+    """Return the same through the binding's documented call; the payloads are decoded here, unmeasured."""
+    from sentry_relay.processing import pii_strip_event
+
+    config = relay_configuration(rules_on_all_strings)
+    decoded = {payload: json.loads(payload) for payload in payloads}
+    return lambda payload: pii_strip_event(config, decoded[payload])
+
+
+def relay_configuration(rules_on_all_strings: bool) -> object:
+    """Return what Relay is to scrub."""
+    from sentry_relay.processing import convert_datascrubbing_config, validate_pii_config
+
+    if rules_on_all_strings:
+        config = {"applications": {"$string": _RULES}}
+        validate_pii_config(json.dumps(config))
+        return config
+    settings = {"scrubData": True, "scrubDefaults": True, "scrubIpAddresses": True}
+    return convert_datascrubbing_config({**settings, "excludeFields": [], "sensitiveFields": []})
 
 
 def expressions() -> list[tuple[str, bool]]:
@@ -78,15 +104,18 @@ def re2() -> Contender:
     return lambda payload: found.Match(payload.decode("latin-1"))
 
 
-def contenders() -> dict[str, Contender]:
-    """Return who takes part; who cannot is named on standard error."""
+def contenders(payloads: list[bytes]) -> dict[str, Contender]:
+    """Return who takes part over these payloads; who cannot is named on standard error."""
     scrubber = Scrubber(Policy())
     found: dict[str, Contender] = {"aftershock": lambda payload: scrubber.scrub(payload, "shop", "production")}
     peers: dict[str, Callable[[], Contender]] = {
-        "relay, rules on all strings": lambda: relay(True),
-        "relay, default": lambda: relay(False),
-        "python re, finding only": python_re,
-        "re2 set, finding only": re2,
+        "relay, rules on all strings, JSON text": lambda: relay(True),
+        "relay, rules on all strings, Python objects": lambda: relay_on_objects(True, payloads),
+        "relay, default, JSON text": lambda: relay(False),
+        "relay, default, Python objects": lambda: relay_on_objects(False, payloads),
+        "python re, a pattern a kind": lambda: scrub_by_kind,
+        "python re over the whole text, finding only": python_re,
+        "re2 set over the whole text, finding only": re2,
     }
     for name, make in peers.items():
         try:
@@ -151,7 +180,7 @@ def run(rounds: int) -> dict[str, object]:
     scrubber = Scrubber(Policy())
     clean = [payload for payload in payloads if scrubber.scrub(payload).payload is payload]
     personal = [payload for payload in payloads if scrubber.scrub(payload).payload is not payload]
-    taking_part = contenders()
+    taking_part = contenders(payloads)
     times: dict[str, list[float]] = {name: [] for name in taking_part}
     halves: dict[str, list[float]] = {"clean": [], "personal": []}
     for round_ in range(rounds + 1):
@@ -161,7 +190,7 @@ def run(rounds: int) -> dict[str, object]:
         for name, half in (("clean", clean), ("personal", personal)):
             measured = measure(scrubber.scrub, half)
             halves[name] += measured if round_ else []
-    ours = statistics.fmean(times["aftershock"])
+    ours = summary(times["aftershock"])
     return {
         "versions": versions(),
         "events": {
@@ -170,8 +199,8 @@ def run(rounds: int) -> dict[str, object]:
             "personal": len(personal),
         },
         "contenders": {
-            name: {**summary(found), "times_ours": round(statistics.fmean(found) / ours, 1)}
-            for name, found in times.items()
+            name: {**figures, **{f"times_our_{of}": round(figures[f"{of}_us"] / ours[f"{of}_us"], 1) for of in RATIOS}}
+            for name, figures in ((name, summary(found)) for name, found in times.items())
         },
         "clean": summary(halves["clean"]),
         "personal": summary(halves["personal"]),
@@ -194,7 +223,7 @@ def main(rounds: int, as_json: bool) -> None:
         click.echo(f"{name}: {value}" if name != "contenders" else "contenders:")
         if name == "contenders" and isinstance(value, dict):
             for contender, figures in value.items():
-                click.echo(f"  {contender:28} {figures}")
+                click.echo(f"  {contender:43} {figures}")
 
 
 if __name__ == "__main__":
