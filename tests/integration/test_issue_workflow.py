@@ -34,6 +34,7 @@ RESOLVED, IGNORED, MERGED, WHOLE, DISCARDED = range(5)
 
 def test_each_issue_comes_back_once_although_the_worker_is_killed_in_between(installation: Installation) -> None:
     installation.configure(RULES + WORKER.format(flush_s=60))
+    installation.produce([("issue-changes", b"hunter2", b"shop/nothing")])
     with installation.worker() as worker:
         send(installation, range(5))
         installation.wait_for_rows(5)
@@ -66,6 +67,8 @@ def test_each_issue_comes_back_once_although_the_worker_is_killed_in_between(ins
         installation.wait_for("two issues again", lambda: statuses(installation).get(of[MERGED]) == ("open", 3))
         assert statuses(installation)[of[WHOLE]] == ("open", 2)
 
+    (letter,) = installation.rows("SELECT kafka_topic, stage FROM dead_letters")
+    assert letter == {"kafka_topic": "issue-changes", "stage": "decode"}
     assert installation.value(f"SELECT count() FROM errors WHERE fingerprint = '{of[DISCARDED]}'") == 0
     alerts = [json.loads(record.value) for record in installation.consume("alerts")]
     (burst,) = [alert for alert in alerts if alert["kind"] == "count"]
