@@ -34,8 +34,8 @@ log = logging.getLogger(__name__)
 RETRY_AFTER_S = 10
 """How long SDKs are told to wait while Kafka is away or too much is held in memory."""
 
-MOST_HELD = 128 * 1024 * 1024
-"""How many bytes of bodies are held at a time."""
+MOST_HELD = 32 * 1024 * 1024
+"""How many bytes of bodies and of messages on their way are held at a time; in memory it is up to four times that."""
 
 CORS = {
     "Server": "aftershock",
@@ -179,19 +179,13 @@ class Server:
         return response
 
     async def _take(self, request: web.BaseRequest, page: re.Match[str]) -> web.Response:
-        body, held = b"", 0
+        taken = await self._messages(request, page)
+        held = sum(len(message.value) for message in taken.messages)
+        self._held += held
         try:
-            body = await self._body(request)
-            held = len(body)
-            query: Mapping[str, str] = request.query if request.query_string else {}
-            form: Literal["envelope", "store"] = "store" if page["form"] == "store" else "envelope"
-            address = client_address(request, self._settings.proxies)
-            incoming = Incoming(form, page["project"], request.headers, query, body, address)
-            taken = self._endpoint.take(incoming, time.time())
-            self._metrics.count(taken.dropped)
-            over = endpoint.refused(taken)
-            if over is not None:
-                raise over
+            if self._held > MOST_HELD:
+                self._lose(taken, "busy")
+                raise _busy()
             await self._deliver(taken)
         finally:
             self._held -= held
@@ -200,6 +194,23 @@ class Server:
         if taken.limits:
             headers = {**CORS, "X-Sentry-Rate-Limits": endpoint.limits_header(taken)}
         return web.Response(body=msgspec.json.encode(answer), content_type="application/json", headers=headers)
+
+    async def _messages(self, request: web.BaseRequest, page: re.Match[str]) -> endpoint.Taken:
+        """Make messages of a request; from then on they are held, which may be far larger, and not its body."""
+        body = await self._body(request)
+        try:
+            query: Mapping[str, str] = request.query if request.query_string else {}
+            form: Literal["envelope", "store"] = "store" if page["form"] == "store" else "envelope"
+            address = client_address(request, self._settings.proxies)
+            incoming = Incoming(form, page["project"], request.headers, query, body, address)
+            taken = self._endpoint.take(incoming, time.time())
+        finally:
+            self._held -= len(body)
+        self._metrics.count(taken.dropped)
+        over = endpoint.refused(taken)
+        if over is not None:
+            raise over
+        return taken
 
     async def _administer(self, request: web.BaseRequest) -> web.Response:
         """Answer a call about releases, once Kafka has what it says."""
@@ -221,12 +232,16 @@ class Server:
             await self._delivery.send(taken.messages)
         except Unavailable as error:
             log.warning("%s: answered 429", error)
-            self._metrics.count(Outcome(one.category, "kafka", one.quantity) for one in taken.delivered)
-            for one in taken.delivered:
-                self._outcomes.add(taken.project, taken.key, one.category, "kafka", one.quantity)
+            self._lose(taken, "kafka")
             raise Rejected(429, "kafka", "try again later", retry_after_s=RETRY_AFTER_S) from None
         self._metrics.acknowledge_seconds.observe(time.perf_counter() - begun)
         self._metrics.count(taken.delivered)
+
+    def _lose(self, taken: endpoint.Taken, why: str) -> None:
+        """Count what could have been taken and was not."""
+        self._metrics.count(Outcome(one.category, why, one.quantity) for one in taken.delivered)
+        for one in taken.delivered:
+            self._outcomes.add(taken.project, taken.key, one.category, why, one.quantity)
 
     async def _body(self, request: web.BaseRequest) -> bytes:
         """Read a body; one that is not taken is counted."""
@@ -285,7 +300,7 @@ class Server:
         if size > most:
             raise too_large(f"the body has more than {most} bytes")
         if self._held > MOST_HELD:
-            raise Rejected(429, "busy", "try again later", retry_after_s=RETRY_AFTER_S)
+            raise _busy()
 
     def _page(self, request: web.BaseRequest) -> web.Response:
         if request.path == "/health/live":
@@ -399,6 +414,10 @@ def client_address(request: web.BaseRequest, proxies: int) -> str:
         if named:
             return named
     return request.remote or ""
+
+
+def _busy() -> Rejected:
+    return Rejected(429, "busy", "try again later", retry_after_s=RETRY_AFTER_S)
 
 
 def _rejection(rejection: Rejected) -> web.Response:
