@@ -116,7 +116,9 @@ def test_an_end_is_later_than_whatever_goes_on() -> None:
 def tables(clickhouse: str) -> Iterator[ClickHouse]:
     """Tables of this module's own."""
     found = ClickHouse(ClickHouseSettings(url=clickhouse, database="session_rows"))
-    migrate_clickhouse(found, RetentionSettings(sessions_days=3650, hours_days=3650), lambda _line: None)
+    migrate_clickhouse(
+        found, RetentionSettings(errors_days=3650, sessions_days=3650, hours_days=3650), lambda _line: None
+    )
     yield found
     found.command("DROP DATABASE session_rows SYNC")
 
@@ -218,3 +220,26 @@ def test_a_sampled_session_counts_as_often_as_its_weight_says(tables: ClickHouse
         assert health["crash_free_sessions"] == pytest.approx(0.2)
     (release,) = tables.rows("SELECT sessions, crash_free_sessions FROM release_overview WHERE project = 'sampled'")
     assert (release["sessions"], release["crash_free_sessions"]) == (5, pytest.approx(0.2))
+
+
+def test_rows_that_are_inserted_again_change_nothing_behind_any_view(tables: ClickHouse) -> None:
+    """A view that reads from another view's table drops a repeated insert as well."""
+    error = ["repeated", "e", "r@1", "f", NOON_MS]
+    bucket = ["repeated", "e", "r@1", NOON_MS, 3]
+    for _ in range(2):
+        tables.insert(
+            "errors",
+            ("project", "environment", "release", "fingerprint", "timestamp"),
+            json.dumps(error).encode(),
+            "repeated/errors",
+        )
+        tables.insert(
+            "session_aggregates",
+            ("project", "environment", "release", "started", "exited"),
+            json.dumps(bucket).encode(),
+            "repeated/sessions",
+        )
+    (release,) = tables.rows("SELECT errors, sessions FROM release_overview WHERE project = 'repeated'")
+    assert (release["errors"], release["sessions"]) == (1, 3)
+    (parts,) = tables.rows("SELECT count() AS n FROM releases WHERE project = 'repeated'")
+    assert parts["n"] <= 2

@@ -15,27 +15,29 @@ ENGINE = AggregatingMergeTree
 ORDER BY (project, release, environment)
 SETTINGS non_replicated_deduplication_window = 10000;
 
+-- From what other views have added up already: a few rows an insert instead of every event of it, which costs a quarter.
 CREATE MATERIALIZED VIEW IF NOT EXISTS releases_from_errors TO releases AS
 SELECT
     project,
     CAST(release, 'String') AS release,
     environment,
-    min(timestamp) AS first_seen,
-    max(timestamp) AS last_seen,
-    sum(sample_weight) AS errors
-FROM errors
+    min(first_seen) AS first_seen,
+    max(last_seen) AS last_seen,
+    sum(count) AS errors
+FROM errors_per_hour
 WHERE release != ''
 GROUP BY project, release, environment;
 
+-- Of transactions the minute is known.
 CREATE MATERIALIZED VIEW IF NOT EXISTS releases_from_spans TO releases AS
 SELECT
     project,
     CAST(release, 'String') AS release,
     environment,
-    min(timestamp) AS first_seen,
-    max(timestamp) AS last_seen,
-    sumIf(sample_weight, is_transaction) AS transactions
-FROM spans
+    toDateTime64(min(minute), 3, 'UTC') AS first_seen,
+    toDateTime64(max(minute), 3, 'UTC') AS last_seen,
+    sum(count) AS transactions
+FROM transactions_per_minute
 WHERE release != ''
 GROUP BY project, release, environment;
 
@@ -44,20 +46,9 @@ SELECT
     project,
     CAST(release, 'String') AS release,
     environment,
-    min(started) AS first_seen,
-    max(timestamp) AS last_seen
-FROM sessions
-WHERE release != ''
-GROUP BY project, release, environment;
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS releases_from_aggregates TO releases AS
-SELECT
-    project,
-    CAST(release, 'String') AS release,
-    environment,
-    min(started) AS first_seen,
-    max(started) AS last_seen
-FROM session_aggregates
+    min(first_started) AS first_seen,
+    max(last_started) AS last_seen
+FROM sessions_per_hour
 WHERE release != ''
 GROUP BY project, release, environment;
 

@@ -104,6 +104,7 @@ def _assert_exact(installation: Installation, sent: list[dict[str, Any]]) -> Non
     )
     for table in ("issues", "errors_per_minute", "errors_per_hour"):
         assert installation.value(f"SELECT sum(count) FROM {table}") == len(sent), table
+    assert installation.value("SELECT sum(errors) FROM releases") == sum(bool(one.get("release")) for one in sent)
     fired = _alerts(installation, "all of them")
     assert len(fired) == len({alert["fingerprint"] for alert in fired}) == GROUPS
     assert _alerts(installation, "one too many") == []
