@@ -324,7 +324,10 @@ def test_what_arrives_meanwhile_and_what_is_sent_again_is_there_once(
     assert content(aftershock.clickhouse) == content(fresh)
 
 
-def test_who_is_erased_meanwhile_does_not_come_back(aftershock: Commands, other: Path) -> None:
+def test_who_is_erased_meanwhile_does_not_come_back(
+    aftershock: Commands, other: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rewriting, "PAUSE_S", 0)
     store(aftershock.clickhouse, make_processor(aftershock.settings), messages_of(failures(), int(NOW * 1000)))
     erase = "ALTER TABLE errors DELETE WHERE user_id = '3' SETTINGS mutations_sync = 2"
     rewrite(aftershock, other, lambda: aftershock.clickhouse.command(erase))

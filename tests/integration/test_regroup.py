@@ -107,7 +107,10 @@ def regroup(installation: Installation, config: Path) -> subprocess.Popen[str]:
 
 
 def finished(process: subprocess.Popen[str]) -> str:
-    said, _ = process.communicate(timeout=120)
+    try:
+        said, _ = process.communicate(timeout=120)
+    finally:
+        process.kill()
     assert process.returncode == 0, said[-3000:]
     return said
 
