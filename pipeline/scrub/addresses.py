@@ -20,7 +20,7 @@ _JOINED_BEFORE = re.compile(rb"[A-Za-z][\-_@]v?\Z")
 _PRODUCT_BEFORE = re.compile(rb"(?:^|[\s\"'(\x01\x02;,=:])[A-Za-z][A-Za-z0-9._+\-]*/\Z")
 _FILE_PATH_BEFORE = re.compile(rb"(?:^|[\s\"'(=:\x01])(?:[A-Za-z]:)?[/\\][A-Za-z0-9._+\-/\\\x01]*[/\\]\Z")
 _VERSION_AFTER = re.compile(
-    rb"[\-+](?:alpha|beta|rc|dev|snapshot|pre|final|ga|build|r[0-9]|[0-9a-f]{6,})", re.IGNORECASE
+    rb"[\-+](?:alpha|beta|rc|dev|snapshot|pre|final|ga|build|node\.[0-9]|r[0-9]|[0-9a-f]{6,})", re.IGNORECASE
 )
 _HOSTED = re.compile(rb"://|\b(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) ")
 

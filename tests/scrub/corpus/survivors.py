@@ -148,6 +148,7 @@ TEXTS: list[Survivor] = [
     ("go module", "github.com/org/repo v0.0.0-20241122004130-9fceb02d0ae5"),
     ("maven", "org.example:shop-core:1.2.3-SNAPSHOT"),
     ("semver build", "1.2.3-rc.1+build.4111"),
+    ("V8 in Node", "11.3.244.8-node.38"),
     ("percent", "50% of 100%25 and 7%"),
     ("backslashes", "path C:\\new\\table\\report.txt and \\\\server\\share"),
 ]
