@@ -1,4 +1,4 @@
-"""The stack and the clients' journeys: each is made once a run, all of them at the same time."""
+"""The stack and the clients' journeys: each is made once a run."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from stack import Stack, settings
 from deploy.local.gateway import Gateway
 from deploy.local.ports import free_port
 
+AT_A_TIME = 3
+
 
 @pytest.fixture(scope="session")
 def stack(kafka: str, clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
@@ -40,10 +42,14 @@ def stack(kafka: str, clickhouse: str, tmp_path_factory: pytest.TempPathFactory)
 def journeys(
     request: pytest.FixtureRequest, stack: Stack, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Future[Any]]]:
-    """The journeys that this run's tests ask for; on several threads, because most of them is waiting."""
+    """The journeys that this run's tests ask for; some at a time, because a part of each is waiting."""
     wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())} & set(JOURNEYS)
-    with ThreadPoolExecutor(len(JOURNEYS)) as pool:
-        yield {name: pool.submit(JOURNEYS[name], stack, tmp_path_factory.mktemp(name)) for name in sorted(wanted)}
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        yield {
+            name: pool.submit(journey, stack, tmp_path_factory.mktemp(name))
+            for name, journey in JOURNEYS.items()
+            if name in wanted
+        }
 
 
 def _fixture(name: str) -> Any:

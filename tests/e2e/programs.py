@@ -23,7 +23,7 @@ from deploy.local.ports import free_port
 from pipeline.errors import Misconfigured, Unavailable
 
 HERE = Path(__file__).parent
-START_SECONDS = 60
+START_SECONDS = 180
 END_SECONDS = 30
 
 CLIENTS_VARIABLE = "AFTERSHOCK_TEST_CLIENTS"
