@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 RETRY_AFTER_S = 10
 """How long SDKs are told to wait while Kafka is away or too much is held in memory."""
 
+GOODBYE_S = 1.0
+"""How long connections are kept open at the end for a request that may be on its way."""
+
 MOST_HELD = 32 * 1024 * 1024
 """How many bytes of bodies and of messages on their way are held at a time; in memory it is up to four times that."""
 
@@ -141,11 +144,21 @@ class Server:
             return
         for site in list(self._runner.sites):
             await site.stop()
+        await self._say_goodbye()
         # aiohttp's own end would no longer read the bodies that are still on their way.
         with suppress(TimeoutError):
             async with asyncio.timeout(self._settings.request_timeout_s + self._settings.acknowledge_timeout_s):
                 await self._idle.wait()
         await self._runner.cleanup()
+
+    async def _say_goodbye(self) -> None:
+        """Let connections that are kept open end with the answer to a request, so that none comes to a closed one."""
+        assert self._runner is not None
+        until = time.monotonic() + GOODBYE_S
+        server = self._runner.server
+        # aiohttp does not say when a connection has ended.
+        while server is not None and server.connections and time.monotonic() < until:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         page = _PATH.fullmatch(request.path)
