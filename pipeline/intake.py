@@ -105,9 +105,15 @@ class Intake:
                 await self._start(feed, batch)
 
     async def cut_due(self) -> None:
-        """Cut the batches that have waited for long enough, every 50 milliseconds, for ever."""
+        """Cut the batches that have waited for long enough, every 50 milliseconds, for ever.
+
+        Not while there is no room to start one: it would not be delivered any sooner, and may as well grow. So
+        batches are as large as the load makes them, and an insert of many rows costs less a row.
+        """
         while True:
             await asyncio.sleep(TICK_S)
+            if self._slots.locked():
+                continue
             # Not while a fetch is being taken: its batches come first, and batches must start in their order.
             async with self._starting:
                 for feed in list(self._feeds.values()):

@@ -129,6 +129,25 @@ def test_a_fetch_waits_for_room_and_no_more_than_allowed_is_in_flight() -> None:
     run(test)
 
 
+def test_a_batch_that_is_due_grows_for_as_long_as_there_is_no_room_for_it() -> None:
+    async def test(to: Deliveries) -> None:
+        intake = to.intake(records=10, most_in_flight=1)
+        await intake.take(0, 0, 1, reads(0, 9))
+        await intake.take(0, 0, 1, reads(10, 11))
+        cutting = asyncio.create_task(intake.cut_due())
+        to.now = 1.0
+        await asyncio.sleep(TICK_S * 3)
+        await intake.take(0, 0, 1, reads(12, 13))
+        to.let(0, 9)
+        await until(lambda: len(to.started) == 2)
+        assert to.started[1] == (10, 13)
+        to.let(10, 13)
+        await intake.drain()
+        cutting.cancel()
+
+    run(test)
+
+
 def test_a_batch_that_is_due_does_not_overtake_the_fetch_that_is_being_taken() -> None:
     """Otherwise its offset would be committed before those in front of it, and their counts be taken for repeats."""
 
