@@ -21,6 +21,7 @@ from pipeline.records import Batch
 from pipeline.release_rows import RELEASE_TABLES, ReleaseRows
 from pipeline.scrub import Scrubber
 from pipeline.session_rows import SESSION_AGGREGATES_TABLE, SESSIONS_TABLE, SessionRows
+from pipeline.turns import Steps, at_once
 from schemas.topics import (
     ALERTS,
     CHECK_INS,
@@ -35,7 +36,7 @@ from schemas.topics import (
     SPANS,
 )
 
-Process = Callable[[Batch], Outcome]
+Process = Callable[[Batch], Steps[Outcome]]
 
 
 def make_processes(settings: Settings, states: IssueStates | None = None) -> dict[str, Process]:
@@ -47,7 +48,7 @@ def make_processes(settings: Settings, states: IssueStates | None = None) -> dic
     key = settings.hash_key.encode()
     prefix = settings.kafka.topic_prefix
     inbound = Inbound(settings.inbound)
-    events = make_processor(settings, states, scrubber).process
+    events = make_processor(settings, states, scrubber).in_steps
     others: dict[str, tuple[tuple[str, ...], MakeRows]] = {
         SESSIONS.name: ((SESSIONS_TABLE, SESSION_AGGREGATES_TABLE), SessionRows(key, inbound)),
         LOGS.name: ((LOGS_TABLE,), LogRows(scrubber, key, inbound)),
@@ -59,9 +60,9 @@ def make_processes(settings: Settings, states: IssueStates | None = None) -> dic
     return {
         ERRORS.name: events,
         SPANS.name: events,
-        ALERTS.name: process_alerts,
-        ISSUE_CHANGES.name: process_issue_changes,
-        **{topic: Each(tables, rows, topic_prefix=prefix).process for topic, (tables, rows) in others.items()},
+        ALERTS.name: at_once(process_alerts),
+        ISSUE_CHANGES.name: at_once(process_issue_changes),
+        **{topic: at_once(Each(tables, rows, topic_prefix=prefix).process) for topic, (tables, rows) in others.items()},
     }
 
 

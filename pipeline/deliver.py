@@ -25,6 +25,7 @@ from pipeline.process import Outcome
 from pipeline.records import Batch, Record, header
 from pipeline.retry import until_available
 from pipeline.rows import Row
+from pipeline.turns import Steps, in_turns, to_the_end
 from schemas.counts import CountsBatch, encode_counts
 from schemas.dead_letter import DeadLetter
 from schemas.topics import COUNTS, DEAD_LETTERS
@@ -70,7 +71,7 @@ class Delivery:
     """Delivers batches of one topic.
 
     Args:
-        process: the pure stages.
+        process: the pure stages; one batch at a time goes through them.
         thin: takes rows out of an outcome for which others stand from then on; returns how many.
         columns: the columns of each table's rows; ``kafka_offset`` is among them.
         ledger: where batches are written down before anything of them is sent.
@@ -82,7 +83,7 @@ class Delivery:
 
     def __init__(
         self,
-        process: Callable[[Batch], Outcome],
+        process: Callable[[Batch], Steps[Outcome]],
         thin: Callable[[Outcome], int],
         columns: Mapping[str, tuple[str, ...]],
         *,
@@ -93,6 +94,7 @@ class Delivery:
         metrics: Metrics,
     ) -> None:
         self._process = process
+        self._processing = asyncio.Lock()
         self._thin = thin
         self._columns = columns
         self._ledger = ledger
@@ -113,7 +115,8 @@ class Delivery:
         started = time.perf_counter()
         begun = asyncio.ensure_future(self._blocking(lambda: self._ledger.begin(batch.source, batch.boundaries)))
         await asyncio.sleep(0)
-        outcome = self._process(batch)
+        async with self._processing:
+            outcome = await in_turns(self._process(batch))
         thinned = self._thinned(outcome)
         encoded = self._encode(outcome)
         await begun
@@ -147,7 +150,7 @@ class Delivery:
         except RequestRejected as rejected:
             if rejected.code not in UNACCEPTABLE_ROW:
                 raise
-            await self._halve(batch, table, self._process(batch).rows[table], rejected, letters)
+            await self._halve(batch, table, to_the_end(self._process(batch)).rows[table], rejected, letters)
 
     async def _send_lines(self, batch: Batch, table: str, lines: bytes, part: str = "") -> None:
         mark = f"{token(batch.source, batch.boundaries, part)}/{table}"

@@ -34,6 +34,7 @@ from pipeline.issue_states import IssueStates
 from pipeline.records import Batch, Record, header
 from pipeline.rows import ERRORS_TABLE, SPANS_TABLE, Counted, Origin, Row, counted, error_row, span_rows
 from pipeline.scrub import Scrubber
+from pipeline.turns import Steps, to_the_end
 from schemas.counts import CountsBatch
 from schemas.dead_letter import DeadLetter
 from schemas.event import Event
@@ -119,10 +120,15 @@ class Processor:
 
     def process(self, batch: Batch) -> Outcome:
         """Return what has become of each record; never raises for anything that is in them."""
+        return to_the_end(self.in_steps(batch))
+
+    def in_steps(self, batch: Batch) -> Steps[Outcome]:
+        """Do the same, with a pause after every :data:`TOGETHER` records."""
         outcome = _nothing()
         occurrences: list[Counted] = []
         for start in range(0, len(batch.records), TOGETHER):
             occurrences += _occurrences(self._through(batch.records[start : start + TOGETHER], outcome))
+            yield
         self._count(occurrences, batch, outcome)
         return outcome
 

@@ -24,6 +24,7 @@ from pipeline.process import Outcome
 from pipeline.records import Batch, Boundaries, Source
 from pipeline.storage import StorageSettings
 from pipeline.thin import Thinner
+from pipeline.turns import at_once
 from schemas.counts import CountsBatch, decode_counts
 from schemas.dead_letter import DeadLetter
 
@@ -87,7 +88,7 @@ def delivery(
     storage: StorageSettings = ALL,
 ) -> Delivery:
     return Delivery(
-        process,
+        at_once(process),
         Thinner(storage).thin,
         COLUMNS,
         ledger=Ledger(servers),
