@@ -16,6 +16,8 @@ _VERSION_BEFORE = re.compile(
     rb"[\"']?[\s:=(/v\x01\x02\"']{1,6}|==|>=|<=|~=|\^|v)\Z",
     re.IGNORECASE,
 )
+_VERSION_ENDS = frozenset(bytes((byte,)) for byte in b" \t\n\r\x0b\x0c:=(/vV\x01\x02\"'^")
+"""What the expression above can end with."""
 _JOINED_BEFORE = re.compile(rb"[A-Za-z][\-_@]v?\Z")
 _PRODUCT_BEFORE = re.compile(rb"(?:^|[\s\"'(\x01\x02;,=:])[A-Za-z][A-Za-z0-9._+\-]*/\Z")
 _FILE_PATH_BEFORE = re.compile(rb"(?:^|[\s\"'(=:\x01])(?:[A-Za-z]:)?[/\\][A-Za-z0-9._+\-/\\\x01]*[/\\]\Z")
@@ -24,33 +26,34 @@ _VERSION_AFTER = re.compile(
 )
 _HOSTED = re.compile(rb"://|\b(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) ")
 
-_IPV6_RUN_BACKWARDS = re.compile(rb"[0-9A-Fa-f:.\x02]*+")
-_IPV6_RUN = re.compile(rb"[0-9A-Fa-f:.\x02]*+")
+_IPV6_RUN = re.compile(rb"(?<![0-9A-Fa-f:.\x02])[0-9A-Fa-f:.\x02]{3,100}+(?![0-9A-Fa-f:.\x02])")
 _MAC = re.compile(
     rb"(?:(?<![0-9A-Za-z_:\-.])|(?<=\\[nrt]))(?:[0-9A-Fa-f]{2}(?:\x02\x02)?([:\-])[0-9A-Fa-f]{2}(?:(?:\x02\x02)?\1[0-9A-Fa-f]{2}){4}"
     rb"|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})(?![0-9A-Za-z_]|[:\-.][0-9A-Fa-f])"
 )
 
 
-def find_ipv4(flat: bytes, offset: int) -> list[Span]:
-    """Find an IPv4 address that is not a version number, a loopback or unspecified address, or a netmask."""
-    match = _IPV4.search(flat, max(0, offset - 16), min(len(flat), offset + 4))
-    if match is None:
-        return []
-    octets = tuple(int(group) for group in match.groups())
-    if octets[0] in (0, 127, 255) or max(octets) > 255 or not any(octets[1:]):
-        return []
-    start, stop = match.span()
-    before = flat[max(0, start - 64) : start]
-    if _looks_like_version(before, octets) or _VERSION_AFTER.match(flat, stop):
-        return []
-    return [(start, stop, IP)]
+def find_ipv4(flat: bytes, low: int, high: int) -> list[Span]:
+    """Find IPv4 addresses that are no version number, loopback or unspecified address, or netmask."""
+    found: list[Span] = []
+    for match in _IPV4.finditer(flat, low, min(len(flat), high + 18)):
+        start = match.start()
+        if start >= high:
+            break
+        octets = (int(match[1]), int(match[2]), int(match[3]), int(match[4]))
+        if octets[0] in (0, 127, 255) or max(octets) > 255 or not any(octets[1:]):
+            continue
+        if not _looks_like_version(flat[max(0, start - 64) : start], octets) and not _VERSION_AFTER.match(
+            flat, match.end()
+        ):
+            found.append((start, match.end(), IP))
+    return found
 
 
 def _looks_like_version(before: bytes, octets: tuple[int, ...]) -> bool:
-    if _VERSION_BEFORE.search(before):
+    if before[-1:] in _VERSION_ENDS and _VERSION_BEFORE.search(before[-20:]):
         return True
-    if _JOINED_BEFORE.search(before):
+    if _JOINED_BEFORE.search(before[-3:]):
         return octets[0] not in (10, 172, 192) and max(octets) < 100
     if before.endswith((b"/", b"\\")):
         if _PRODUCT_BEFORE.search(before):
@@ -59,13 +62,19 @@ def _looks_like_version(before: bytes, octets: tuple[int, ...]) -> bool:
     return False
 
 
-def find_ipv6(flat: bytes, offset: int) -> list[Span]:
-    """Find an IPv6 address, also with an embedded IPv4 one; the loopback and unspecified addresses are left alone."""
-    low = max(0, offset - 80)
-    back = _IPV6_RUN_BACKWARDS.match(flat[low:offset][::-1])
-    start = offset - (back.end() if back else 0)
-    ahead = _IPV6_RUN.match(flat, offset, min(len(flat), offset + 80))
-    stop = ahead.end() if ahead else offset
+def find_ipv6(flat: bytes, low: int, high: int) -> list[Span]:
+    """Find IPv6 addresses, also with an embedded IPv4 one; the loopback and unspecified addresses are left alone."""
+    found: list[Span] = []
+    for match in _IPV6_RUN.finditer(flat, low, min(len(flat), high + 101)):
+        if match.start() >= high:
+            break
+        if match[0].count(b":") >= 2:
+            found += _ipv6_in(flat, match.start(), match.end())
+    return found
+
+
+def _ipv6_in(flat: bytes, start: int, stop: int) -> list[Span]:
+    """Return the address that a run of hexadecimal digits, colons and dots is, without dots and colons around it."""
     while (start < stop and flat[start] in b".\x02") or flat[start : start + 1] == b":" != flat[start + 1 : start + 2]:
         start += 1
     while stop > start and (
@@ -88,18 +97,21 @@ def find_ipv6(flat: bytes, offset: int) -> list[Span]:
     return [] if address.is_loopback or address.is_unspecified else [(start, stop, IP)]
 
 
-def find_mac(flat: bytes, offset: int) -> list[Span]:
-    """Find a MAC address, written with colons, dashes or in three groups of four; all zeros and all ones are kept."""
-    match = _MAC.search(flat, max(0, offset - 32), min(len(flat), offset + 12))
-    if match is None:
-        return []
-    digits = set(match[0].lower()) - set(b":-.\x02")
-    return [] if digits <= set(b"0") or digits <= set(b"f") else [(match.start(), match.end(), MAC)]
+def find_mac(flat: bytes, low: int, high: int) -> list[Span]:
+    """Find MAC addresses, with colons, dashes or in three groups of four; all zeros and all ones are kept."""
+    found: list[Span] = []
+    for match in _MAC.finditer(flat, low, min(len(flat), high + 40)):
+        if match.start() >= high:
+            break
+        digits = set(match[0].lower()) - set(b":-.\x02")
+        if not (digits <= set(b"0") or digits <= set(b"f")):
+            found.append((match.start(), match.end(), MAC))
+    return found
 
 
-def find_ipv6_or_mac(flat: bytes, offset: int) -> list[Span]:
-    """Find what groups of hexadecimal digits and colons are: a MAC address or an IPv6 address."""
-    return find_mac(flat, offset) or find_ipv6(flat, offset)
+def find_ipv6_or_mac(flat: bytes, low: int, high: int) -> list[Span]:
+    """Find what groups of hexadecimal digits and colons are: MAC addresses or IPv6 addresses."""
+    return find_mac(flat, low, high) + find_ipv6(flat, low, high)
 
 
 def truncated(address: bytes) -> bytes:

@@ -5,7 +5,7 @@ All functions take the digits (or letters and digits) alone, without separators,
 
 from __future__ import annotations
 
-_LUHN_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+_LUHN_DOUBLED = bytes.maketrans(b"0123456789", bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
 
 _CARD_RANGES: tuple[tuple[int, int, frozenset[int]], ...] = tuple(
     (low, high, frozenset(lengths))
@@ -60,10 +60,21 @@ _CARD_RANGES: tuple[tuple[int, int, frozenset[int]], ...] = tuple(
 """Issuer ranges by leading digits, and their lengths. Source: ISO/IEC 7812 registrations as listed by the card
 networks and at https://en.wikipedia.org/wiki/Payment_card_number."""
 
-_BY_FIRST_DIGIT = tuple(
-    tuple((str(low).encode(), str(high).encode(), lengths) for low, high, lengths in _CARD_RANGES if str(low)[0] == d)
-    for d in "0123456789"
-)
+
+def _lengths_by_prefix() -> dict[bytes, frozenset[int]]:
+    found: dict[bytes, frozenset[int]] = {}
+    for low, high, lengths in _CARD_RANGES:
+        rest = 4 - len(str(low))
+        for prefix in range(low * 10**rest, (high + 1) * 10**rest):
+            key = str(prefix).encode()
+            found[key] = found.get(key, lengths) | lengths
+    return found
+
+
+CARD_LENGTHS = _lengths_by_prefix()
+"""The lengths of cards by their first four digits; what is not in it begins no card."""
+
+_NO_LENGTHS: frozenset[int] = frozenset()
 
 IBAN_LENGTHS = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BI": 27, "BR": 29,
@@ -78,25 +89,21 @@ IBAN_LENGTHS = {
 }  # fmt: skip
 """Length of an IBAN by country. Source: SWIFT's IBAN registry (ISO 13616)."""
 
+_IBAN_VALUES = {byte: str(int(chr(byte), 36)) for byte in b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+
 _IMEI_REPORTING_BODIES = frozenset(b"01 10 30 33 35 44 45 49 50 51 52 53 54 86 91 98 99".split())
 """First two digits of an IMEI: the body that allocated it. Source: GSMA TS.06 and TS.30."""
 
 
 def luhn(digits: bytes) -> bool:
     """Whether the last digit is the Luhn check digit of the others (ISO/IEC 7812-1, annex B)."""
-    doubled = sum(_LUHN_DOUBLED[digit - 48] for digit in digits[-2::-2])
-    return (doubled + sum(digit - 48 for digit in digits[-1::-2])) % 10 == 0
+    single = digits[-1::-2]
+    return (sum(digits[-2::-2].translate(_LUHN_DOUBLED)) + sum(single) - 48 * len(single)) % 10 == 0
 
 
 def is_card(digits: bytes) -> bool:
     """Whether the digits are a payment card's: a known issuer range, its length, and the Luhn check."""
-    length = len(digits)
-    if not 13 <= length <= 19:
-        return False
-    for low, high, lengths in _BY_FIRST_DIGIT[digits[0] - 48]:
-        if length in lengths and low <= digits[: len(low)] <= high:
-            return luhn(digits)
-    return False
+    return len(digits) in CARD_LENGTHS.get(digits[:4], _NO_LENGTHS) and luhn(digits)
 
 
 def is_imei(digits: bytes) -> bool:
@@ -122,4 +129,4 @@ def is_iban(text: bytes) -> bool:
     if IBAN_LENGTHS.get(upper[:2].decode("ascii", "replace")) != len(upper):
         return False
     rearranged = upper[4:] + upper[:4]
-    return int("".join(str(int(chr(byte), 36)) for byte in rearranged)) % 97 == 1
+    return int("".join([_IBAN_VALUES[byte] for byte in rearranged])) % 97 == 1

@@ -1,7 +1,8 @@
 """Exact checks for e-mail addresses, credentials, keys of published shapes, and user names in paths.
 
-Each ``find_*`` function takes the flat form of one string (see :mod:`pipeline.scrub.jsontext`) and an offset just
-after the candidate's last byte that the scan matched, and returns the spans that are what it looks for.
+Each ``find_*`` function takes the flat form of one string (see :mod:`pipeline.scrub.jsontext`) and two offsets in it,
+and returns the spans it looks for that begin (an address: whose ``@`` is) from the first offset on and before the
+second.
 """
 
 from __future__ import annotations
@@ -30,55 +31,82 @@ _NOT_MAILBOXES = frozenset((b"git", b"this", b"super", b"return", b"break", b"co
 """Names before an ``@`` that are no person's: Git's SSH user, and labels in Kotlin and Swift."""
 
 
-def find_email(flat: bytes, offset: int) -> list[Span]:
-    """Find an e-mail address, internationalised or plain; ``offset`` is shortly after the ``@``."""
-    at = flat.rfind(b"@", max(0, offset - 32), offset)
-    if at < 0:
-        return []
-    domain = _DOMAIN.match(flat, at)
-    if domain is None or (domain[1] is not None and domain[1].lower() in _NOT_TOP_LEVEL):
-        return []
+_LONGEST_DOMAIN = 320
+
+
+def find_email(flat: bytes, low: int, high: int) -> list[Span]:
+    """Find e-mail addresses, internationalised or plain, by their ``@``."""
+    found: list[Span] = []
+    end = min(len(flat), high + _LONGEST_DOMAIN)
+    domain = _DOMAIN.search(flat, low, end)
+    while domain is not None and domain.start() < high:
+        if domain.end() == end:  # it may go on
+            domain = _DOMAIN.match(flat, domain.start()) or domain
+        start = _mailbox_start(flat, domain)
+        if start >= 0:
+            found.append((start, domain.end(), EMAIL))
+        domain = _DOMAIN.search(flat, domain.end(), end)
+    return found
+
+
+def _mailbox_start(flat: bytes, domain: re.Match[bytes]) -> int:
+    """Return where the address with this domain begins, or -1 for what is none."""
+    if domain[1] is not None and domain[1].lower() in _NOT_TOP_LEVEL:
+        return -1
+    at = domain.start()
     local = _LOCAL_BACKWARDS.match(flat[max(0, at - 96) : at][::-1])
     if local is None:
-        return []
+        return -1
     name = local[0][::-1]
     stripped = name.lstrip(b"'.-~&\x02")
     if b"&" in stripped:
         stripped = stripped[stripped.rindex(b"&") + 1 :]
     if stripped.startswith(b"'") or not stripped or stripped.lower() in _NOT_MAILBOXES:
-        return []
+        return -1
     start = at - len(stripped)
     if start and flat[start - 1] == 0x5C and stripped[:1] in b"nrt" and len(stripped) > 1:  # the n of a written \\n
         start += 1
-    return [(start, domain.end(), EMAIL)]
+    return start
 
 
 _JWT = re.compile(
-    rb"(?:(?<![A-Za-z0-9_\-])|(?<=\\[nrt]))ey[A-Za-z0-9_\-]{8,}\.(?:[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*){0,3})"
+    rb"(?:(?<![A-Za-z0-9_\-])|(?<=\\[nrt]))eyJ[A-Za-z0-9_\-]{7,}+\.(?:[A-Za-z0-9_\-]{4,}+(?:\.[A-Za-z0-9_\-]*+){0,3})"
 )
+_JWT_HEAD = b"eyJ"
 
 
-def find_jwt(flat: bytes, offset: int) -> list[Span]:
-    """Find a JSON Web Token, signed or encrypted (RFC 7519), also cut off after its second part."""
-    match = _JWT.match(flat, flat.rfind(b"eyJ", 0, offset))
-    return [(match.start(), match.end(), TOKEN)] if match else []
+def find_jwt(flat: bytes, low: int, high: int) -> list[Span]:
+    """Find JSON Web Tokens, signed or encrypted (RFC 7519), also cut off after their second part."""
+    found: list[Span] = []
+    at = flat.find(_JWT_HEAD, low, high + 2)
+    while at >= 0:
+        match = _JWT.match(flat, at)
+        if match is not None:
+            found.append((at, match.end(), TOKEN))
+        at = flat.find(_JWT_HEAD, match.end() if match is not None else at + 3, high + 2)
+    return found
 
 
-_AUTHORIZATION = re.compile(
-    rb"(?:(?<![A-Za-z0-9_])|(?<=\\[nrt]))(bearer|basic|negotiate|apikey|token)(?:\x02\x02)?[\s+]{1,3}(?:\x02\x02\s)?"
-    rb"([A-Za-z0-9\-._~+/\x02]{6,}=*)",
+_SCHEME = re.compile(
+    rb"(?:(?<![A-Za-z0-9_])|(?<=\\[nrt]))(bearer|basic|negotiate|apikey|token)(?:\x02\x02)?[\s+]{1,3}(?:\x02\x02\s)?",
     re.IGNORECASE,
 )
+_CREDENTIALS = re.compile(rb"[A-Za-z0-9\-._~+/\x02]{6,}+=*+")
 
 
-def find_authorization(flat: bytes, offset: int) -> list[Span]:
+def find_authorization(flat: bytes, low: int, high: int) -> list[Span]:
     """Find the credentials after ``Bearer``, ``Basic`` and the like (RFC 6750, RFC 7617), but not prose."""
-    match = _AUTHORIZATION.search(flat, max(0, offset - 24))
-    if match is None or match.start() > offset:
-        return []
-    scheme, value = match[1].lower(), match[2].replace(b"\x02", b"")
-    found = _is_basic(value) if scheme == b"basic" else _is_opaque(value)
-    return [(match.start(2), match.end(2), TOKEN)] if found else []
+    found: list[Span] = []
+    for scheme in _SCHEME.finditer(flat, low, min(len(flat), high + 20)):
+        if scheme.start() >= high:
+            break
+        match = _CREDENTIALS.match(flat, scheme.end())
+        if match is None:
+            continue
+        value = match[0].replace(b"\x02", b"")
+        if _is_basic(value) if scheme[1].lower() == b"basic" else _is_opaque(value):
+            found.append((match.start(), match.end(), TOKEN))
+    return found
 
 
 def _is_basic(value: bytes) -> bool:
@@ -138,16 +166,15 @@ _VENDOR = re.compile(
 _VENDOR_WINDOW = 320
 
 
-def find_vendor_key(flat: bytes, offset: int) -> list[Span]:
+def find_vendor_key(flat: bytes, low: int, high: int) -> list[Span]:
     """Find API keys and tokens whose shape a vendor has published."""
-    low = max(0, offset - 96)
-    high = min(len(flat), offset + _VENDOR_WINDOW)
+    end = min(len(flat), high + _VENDOR_WINDOW)
     found = []
-    for match in _VENDOR.finditer(flat, low, high):
-        if match.start() > offset:
+    for match in _VENDOR.finditer(flat, low, end):
+        if match.start() > high:  # what stands after a host begins where the candidate ends
             break
         stop = match.end()
-        if stop == high:  # a key longer than the window goes on
+        if stop == end:  # a key longer than the window goes on
             stop = _token_stop(flat, stop)
         found.append((match.start(), stop, TOKEN))
     return found
@@ -169,29 +196,40 @@ KEY_LINE = re.compile(rb"[ \\tnr\"']*(?:[A-Za-z0-9+/=\\]{16,}|-----END .*|[A-Za-
 """A line of a private key after its first one, as a raw JSON string."""
 
 
-def find_private_key(flat: bytes, offset: int) -> list[Span]:
-    """Find a private key in PEM armour (RFC 7468, OpenSSH, PGP); one cut off runs to the end of the string."""
-    begin = _PEM.search(flat, max(0, offset - 64), min(len(flat), offset + 64))
-    if begin is None:
-        return []
-    end = _PEM_END.search(flat, begin.end())
-    return [(begin.start(), end.end() if end else len(flat), PRIVATE_KEY)]
+def find_private_key(flat: bytes, low: int, high: int) -> list[Span]:
+    """Find private keys in PEM armour (RFC 7468, OpenSSH, PGP); one cut off runs to the end of the string."""
+    found: list[Span] = []
+    begin = _PEM.search(flat, low, high + 80)
+    while begin is not None and begin.start() < high:
+        end = _PEM_END.search(flat, begin.end())
+        stop = end.end() if end else len(flat)
+        found.append((begin.start(), stop, PRIVATE_KEY))
+        begin = _PEM.search(flat, stop, max(stop, high + 80))
+    return found
 
 
-_USERINFO = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]*(?:\x02\x02)?:(?:[\x01\x02]{0,2}/){2}([^\s/?\"'<>@:]*)(?:\x02\x02)?:")
-_PASSWORD_TO_AT = re.compile(
-    rb"((?:\x02\x02.|[^\s/?\"'<>\x01\x02])*?)(?:\x02\x02)?@(?!(?:\x02\x02.|[^\s/?\"'<>\x01\x02])*@)"
+_USERINFO = re.compile(
+    rb"[A-Za-z][A-Za-z0-9+.\-]{0,24}+(?:\x02\x02)?:(?:[\x01\x02]{0,2}/){2}[^\s/?\"'<>@:\x02]{0,256}+"
+    rb"(?:\x02\x02[^\s/?\"'<>@:][^\s/?\"'<>@:\x02]{0,256}+){0,32}(?:\x02\x02)?:"
 )
+_PASSWORD_TO_AT = re.compile(rb"((?:[^\s/?\"'<>\x01\x02]|\x02\x02.)*)(?:\x02\x02)?@")
+"""Up to the last ``@`` that comes before the host ends."""
 
 
-def find_url_password(flat: bytes, offset: int) -> list[Span]:
-    """Find the password in ``scheme://user:password@host``."""
-    low = max(0, offset - 480)
-    for match in _USERINFO.finditer(flat, low, offset):
+def find_url_password(flat: bytes, low: int, high: int) -> list[Span]:
+    """Find the passwords in ``scheme://user:password@host``, with whatever is left of the URL before."""
+    found: list[Span] = []
+    done = 0
+    for match in _USERINFO.finditer(flat, low, min(len(flat), high + 300)):
+        if match.start() >= high:
+            break
+        if match.end() < done:
+            continue
         rest = _PASSWORD_TO_AT.match(flat, match.end())
-        if rest and rest[1] and rest.end() >= offset - 1 and not is_replacement(rest[1]):
-            return [(rest.start(1), rest.end(1), PASSWORD)]
-    return []
+        if rest and rest[1] and not is_replacement(rest[1]):
+            found.append((rest.start(1), rest.end(1), PASSWORD))
+            done = rest.end()
+    return found
 
 
 _REPLACEMENT = re.compile(
@@ -226,26 +264,28 @@ _DRIVE_BEFORE = re.compile(
 )
 
 
-def find_home(flat: bytes, offset: int) -> list[Span]:
-    """Find the user's name in a home directory's path, of a person rather than of a service, and not in a route."""
-    match = None
-    for match in _HOME.finditer(flat, max(0, offset - 48), min(len(flat), offset + 72)):
-        if match.end() >= offset:
+def find_home(flat: bytes, low: int, high: int) -> list[Span]:
+    """Find users' names in home directories' paths, of people rather than of services, and not in routes."""
+    found: list[Span] = []
+    for match in _HOME.finditer(flat, low, min(len(flat), high + 144)):
+        if match.start() >= high:
             break
-    if match is None or match.end() < offset:
-        return []
-    group = 1 if match[1] is not None else 2
+        group = 1 if match[1] is not None else 2
+        if _is_persons(flat, match, group):
+            found.append((match.start(group), match.end(group), USER))
+    return found
+
+
+def _is_persons(flat: bytes, match: re.Match[bytes], group: int) -> bool:
     name, before = match[group], flat[max(0, match.start() - 24) : match.start()]
-    if name.lower() in _SERVICE_ACCOUNTS or is_replacement(name) or name.startswith((b"$", b"{", b"%", b"<", b".")):
-        return []
+    if name.lower() in _SERVICE_ACCOUNTS or is_replacement(name) or name[:1] in b"${%<.":
+        return False
     unix = match[0].startswith((b"/home/", b"/Users/"))
     if unix and _ROUTE_BEFORE.search(before) and not _DRIVE_BEFORE.search(before):
-        return []
+        return False
     if not unix and match[0][1:2] != b":" and match[0].startswith((b"/", b"\x01/")):
-        return []
-    if group == 2 and unix and before and before[-1:] not in b"\"'=:\x01":
-        return []
-    return [(match.start(group), match.end(group), USER)]
+        return False
+    return not (group == 2 and unix and before and before[-1:] not in b"\"'=:\x01")
 
 
 _UUID = re.compile(
@@ -253,7 +293,11 @@ _UUID = re.compile(
 )
 
 
-def find_uuid(flat: bytes, offset: int) -> list[Span]:
-    """Find a UUID in its usual form (RFC 9562)."""
-    match = _UUID.search(flat, max(0, offset - 37), min(len(flat), offset + 1))
-    return [(match.start(), match.end(), UUID)] if match else []
+def find_uuid(flat: bytes, low: int, high: int) -> list[Span]:
+    """Find UUIDs in their usual form (RFC 9562)."""
+    found: list[Span] = []
+    for match in _UUID.finditer(flat, low, min(len(flat), high + 40)):
+        if match.start() >= high:
+            break
+        found.append((match.start(), match.end(), UUID))
+    return found

@@ -72,7 +72,7 @@ class Edits:
             edit = Edit(spot.start + start, spot.start + stop, kind, key_of=key_of)
         else:
             edit = Edit(spot.start, spot.stop, kind, quoted=True)
-        if kind == IP and self._written(edit, {}) == self._text[edit.start : edit.stop]:
+        if kind == IP and self._replacer.truncates and self._written(edit, {}) == self._text[edit.start : edit.stop]:
             return False
         self._owners[edit.start] = spot.owner
         if spot.start in self._strings:  # two in one string may have touched

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from pipeline.scrub import addresses, credentials, digits
+from pipeline.scrub import addresses, cards, credentials, digits
 from pipeline.scrub.allow import Allowed
 from pipeline.scrub.candidates import UNICODE
 from pipeline.scrub.credentials import KEY_LINE, is_replacement
@@ -30,31 +30,38 @@ from pipeline.scrub.scan import Hit, Scan
 from pipeline.scrub.spots import Spot, SpotFinder
 from pipeline.scrub.textfields import find_option, find_spoken_password, find_text_field
 
-Finder = Callable[[bytes, int], list[Span]]
-FINDERS: dict[str, Finder] = {
-    "authorization": credentials.find_authorization,
-    "card": digits.find_card,
-    "email": credentials.find_email,
-    "home": credentials.find_home,
-    "iban": digits.find_iban,
-    "imei": digits.find_imei,
-    "international": digits.find_international_phone,
-    "ipv4": addresses.find_ipv4,
-    "ipv6": addresses.find_ipv6_or_mac,
-    "jwt": credentials.find_jwt,
-    "mac": addresses.find_mac,
-    "number": digits.find_card_or_imei,
-    "mobile": digits.find_bare_mobile,
-    "national": digits.find_national_phone,
-    "private_key": credentials.find_private_key,
-    "spoken": find_spoken_password,
-    "ssn": digits.find_ssn,
-    "trunk": digits.find_trunk_phone,
-    "url": credentials.find_url_password,
-    "uuid": credentials.find_uuid,
-    "vendor": credentials.find_vendor_key,
+Finder = Callable[[bytes, int, int], list[Span]]
+FINDERS: dict[str, tuple[Finder, int]] = {
+    "authorization": (credentials.find_authorization, 32),
+    "card": (cards.find_card, 64),
+    "email": (credentials.find_email, 32),
+    "home": (credentials.find_home, 72),
+    "iban": (digits.find_iban, 24),
+    "imei": (cards.find_imei, 32),
+    "international": (digits.find_international_phone, 24),
+    "ipv4": (addresses.find_ipv4, 16),
+    "ipv6": (addresses.find_ipv6_or_mac, 80),
+    "jwt": (credentials.find_jwt, 24),
+    "mac": (addresses.find_mac, 32),
+    "number": (cards.find_card_or_imei, 14),
+    "mobile": (digits.find_bare_mobile, 16),
+    "national": (digits.find_national_phone, 20),
+    "private_key": (credentials.find_private_key, 64),
+    "spoken": (find_spoken_password, 64),
+    "ssn": (digits.find_ssn, 14),
+    "trunk": (digits.find_trunk_phone, 24),
+    "url": (credentials.find_url_password, 480),
+    "uuid": (credentials.find_uuid, 40),
+    "vendor": (credentials.find_vendor_key, 96),
+    "named": (digits.find_named_phone, 48),
 }
-"""The exact checks that need nothing but the string, by the name that candidates give them."""
+"""The exact checks that need nothing but the string, by the name that candidates give them, and how far before the
+candidate's end the finding may begin."""
+
+_FEW = 2
+_AHEAD = 512
+"""Where a finder is called for the third time in a string, it looks this far ahead, so that candidates that stand
+close together cost little."""
 
 _SOURCE_KEYS = frozenset((b"context_line", b"pre_context", b"post_context"))
 _NAMES_ONLY = frozenset(("modules", "measurements"))
@@ -127,9 +134,45 @@ class Engine:
         return bool(hits) and bool(Pass(self, text, 1).run(hits))
 
 
+def _exact(flat: bytes, offset: int, finder: str, base: int, known: dict[str, Examined]) -> list[Span]:
+    """Call a finder for a candidate that ends at ``offset``; ``known`` says, from ``base`` on, where it has looked."""
+    find, back = FINDERS[finder]
+    examined = known.get(finder)
+    if examined is None:
+        examined = known[finder] = Examined()
+    low = max(offset - back, examined.until - base, 0)
+    examined.calls += 1
+    high = offset if examined.calls <= _FEW else min(offset + _AHEAD, len(flat))
+    spans = find(flat, low, high)
+    examined.until = base + max(high, spans[-1][1] if spans else 0)
+    if high == offset or not spans or spans[-1][0] <= offset:
+        return spans
+    examined.pending = spans
+    return examined.arrived(offset)
+
+
 def _add_counts(total: dict[tuple[str, str], int], more: dict[tuple[str, str], int]) -> None:
     for place, count in more.items():
         total[place] = total.get(place, 0) + count
+
+
+class Examined:
+    """How far one finder has looked in a text, and what it found beyond where it was asked to."""
+
+    __slots__ = ("calls", "pending", "until")
+
+    def __init__(self) -> None:
+        self.until = -1
+        self.calls = 0
+        self.pending: list[Span] = []
+
+    def arrived(self, offset: int) -> list[Span]:
+        """Return, and forget, what was found ahead and begins up to ``offset``."""
+        count = 0
+        while count < len(self.pending) and self.pending[count][0] <= offset:
+            count += 1
+        spans, self.pending = self.pending[:count], self.pending[count:]
+        return spans
 
 
 class Pass:
@@ -142,6 +185,9 @@ class Pass:
         self._spots = SpotFinder(text)
         self._edits = Edits(text, engine.replacer, engine.allowed)
         self._covered = 0
+        self._examined: dict[str, Examined] = {}
+        self._examined_spot: Spot | None = None
+        self._barred: dict[str, bool] = {}
 
     def run(self, hits: list[Hit]) -> Edits:
         """Visit the hits and return the edits that they call for."""
@@ -150,9 +196,12 @@ class Pass:
         run_end = 0
         for end, number in hits:
             finder = finders[number]
+            examined = self._examined.get(finder)
+            if examined is not None and end <= examined.until and not examined.pending:
+                continue
             if finder == "number":  # one run of digits is reported once for every digit after the twelfth
                 run_end, goes_on = end, end == run_end + 1
-                if goes_on or digits.is_plain_number(self._text, end):
+                if goes_on or cards.is_plain_number(self._text, end):
                     continue
             elif (finder == "beside" and not may_be_beside(self._text, end)) or (
                 finder == "field" and says_nothing(self._text, end, self._engine.names)
@@ -172,8 +221,19 @@ class Pass:
             self._drop(finder, end - 1)
             return
         spot = self._spots.at(end)
-        if spot is None:
-            return
+        if spot is not None:
+            self._look(spot, end, finder)
+
+    def _look(self, spot: Spot, end: int, finder: str) -> None:
+        if spot is not self._examined_spot:
+            self._examined = {}
+            self._barred = {}
+            self._examined_spot = spot
+        if finder in FINDERS:
+            examined = self._examined.get(finder)
+            if examined is not None and end <= examined.until:
+                self._add(spot, examined.arrived(end - spot.start))
+                return
         visit = (spot.raw, None if finder in FINDERS else spot.owner, end - spot.start, finder)
         if visit in self._engine.nothing_in:
             return
@@ -182,41 +242,48 @@ class Pass:
             if self._depth < _NESTING_LIMIT and self._nested(spot):
                 self._covered = spot.stop
                 return
-        spans = self._found(spot, spot.flat, end - spot.start, finder)
+        spans = self._found(spot, end - spot.start, finder, spot.start, self._examined)
         if spans:
             self._add(spot, spans)
         elif spot.stop - spot.start <= _LONGEST_REMEMBERED and self._depth < _NESTING_LIMIT:
             self._engine.remember_nothing(visit)
 
-    def _found(self, spot: Spot, flat: bytes, offset: int, finder: str) -> list[Span]:
-        check = FINDERS.get(finder)
-        if check is not None:
-            return check(flat, offset)
+    def _found(self, spot: Spot, offset: int, finder: str, base: int, known: dict[str, Examined]) -> list[Span]:
+        flat = spot.flat
+        if finder == "named" and (not spot.is_string or _PHONE_VALUE.fullmatch(flat)):
+            return self._announced(spot)
+        if finder in FINDERS:
+            return _exact(flat, offset, finder, base, known)
         engine = self._engine
         if finder in ("field", "beside"):
             return find_text_field(flat, offset, engine.names, lambda: spot.owner in _SOURCE_KEYS)
         if finder == "option":
             return find_option(flat, offset, engine.names)
-        if finder == "named":
-            return self._named(spot, flat, offset)
         if finder == "escaped":
             return self._rescanned(spot)
         return engine.scan.custom_spans(finder, flat, offset)
 
-    def _named(self, spot: Spot, flat: bytes, offset: int) -> list[Span]:
-        """Find a telephone number that its key or the words before it announce."""
+    def _announced(self, spot: Spot) -> list[Span]:
+        """Find a telephone number that is a whole value, which its key announces."""
+        flat = spot.flat
         if _PHONE_VALUE.fullmatch(flat) and 7 <= sum(0x30 <= byte <= 0x39 for byte in flat) <= 15:
             return [(0, len(flat), PHONE)] if spot.owner is not None and _PHONE_KEY.search(spot.owner) else []
-        return digits.find_named_phone(flat, offset) if spot.is_string else []
+        return digits.find_named_phone(flat, 0, len(flat)) if spot.is_string else []
 
     def _rescanned(self, spot: Spot) -> list[Span]:
-        """Scan the flat form itself, where the raw one holds escapes of escapes."""
+        """Scan the flat form itself, once, where the raw one holds escapes of escapes."""
+        if spot.rescanned:
+            return []
+        spot.rescanned = True
         spans: list[Span] = []
-        flat = spot.flat
-        for offset, number in sorted(self._engine.scan.hits(flat)):
+        known: dict[str, Examined] = {}
+        for offset, number in sorted(self._engine.scan.hits(spot.flat)):
             finder = self._engine.scan.finders[number]
-            if finder not in ("escaped", UNICODE):
-                spans += self._found(spot, flat, offset, finder)
+            examined = known.get(finder)
+            if examined is not None and offset <= examined.until:
+                spans += examined.arrived(offset)
+            elif finder not in ("escaped", UNICODE):
+                spans += self._found(spot, offset, finder, 0, known)
         return spans
 
     def _drop(self, kind: str, at: int) -> None:
@@ -245,7 +312,11 @@ class Pass:
 
     def _add(self, spot: Spot, spans: list[Span]) -> None:
         for start, stop, kind in spans:
-            if kind not in self._engine.kinds or self._is_barred(spot, kind):
+            if kind not in self._engine.kinds:
+                continue
+            if kind not in self._barred:
+                self._barred[kind] = self._is_barred(spot, kind)
+            if self._barred[kind]:
                 continue
             if self._edits.add(spot, start, stop, kind):
                 self._covered = max(self._covered, spot.start + stop)

@@ -28,11 +28,12 @@ class Replacer:
         self._methods = {kind: policy.method_of(kind) for kind in policy.kinds}
         self._default = policy.method
         self._key = blake2b(policy.hash_key.encode(), digest_size=32).digest()
-        self._truncate_ip = policy.ip == "truncate"
+        self.truncates = policy.ip == "truncate"
+        """Whether addresses become their network, which may be what they are already."""
 
     def text(self, kind: str, flat: bytes) -> bytes:
         """Return what replaces ``flat`` (a finding in its flat form); ASCII without quotes or backslashes."""
-        if kind == IP and self._truncate_ip:
+        if kind == IP and self.truncates:
             try:
                 return truncated(flat)
             except ValueError:

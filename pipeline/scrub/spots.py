@@ -17,7 +17,7 @@ from pipeline.scrub.jsontext import (
 class Spot:
     """One string (the bounds of its content) or one number of the text, and what is known of its place."""
 
-    __slots__ = ("_flat", "_known", "_owner", "_raw", "_text", "examined", "is_string", "start", "stop")
+    __slots__ = ("_flat", "_known", "_owner", "_raw", "_text", "examined", "is_string", "rescanned", "start", "stop")
 
     def __init__(self, text: bytes, start: int, stop: int, known: dict[int, bytes | None], *, is_string: bool) -> None:
         self._text = text
@@ -26,6 +26,7 @@ class Spot:
         self.stop = stop
         self.is_string = is_string
         self.examined = False
+        self.rescanned = False
         self._raw: bytes | None = None
         self._flat: bytes | None = None
         self._owner: bytes | bool | None = False

@@ -20,14 +20,14 @@ _KEY_BACKWARDS = re.compile(
 )
 _SPACED_KEY = re.compile(rb"[^ ]+(?: [^ ]+)?(?: [^ ]+)?\Z")
 _AFTER_SEPARATOR = re.compile(rb"[\s\x01\x02]{0,8}(?:[bBrRuUfF]{1,2}(?=[\"']))?")
-_OPENING = re.compile(rb"([\\\x01\x02]*)([\"'])")
-_CLOSING = {quote: re.compile(rb"([\\\x01\x02]*)" + quote) for quote in (b'"', b"'")}
+_OPENING = re.compile(rb"([\\\x01\x02]*+)([\"'])")
+_CLOSING = {quote: re.compile(rb"(?<![\\\x01\x02])([\\\x01\x02]*+)" + quote) for quote in (b'"', b"'")}
 _HEADER_VALUE = re.compile(rb"(?:[^\n\r\"'\\]|\\(?![\x01nr]))*+")
 _WORD_VALUE = re.compile(
     rb"(?:[^\s&;,\"'<>()\[\]{}\\\x01\x02]|\x02+[^\s\"']|,(?![\s\x01]|$|[\w.\-]{1,40}[=:])|[(\[{](?=[^\s\"']))++[)\]}]*"
 )
 _ENCODED_VALUE = re.compile(rb"[^\s&;,\"'<>(){}\\\x01\x02%]++")
-_ELEMENT_VALUE = re.compile(rb"[^<]++(?=</)")
+_ELEMENT_VALUE = re.compile(rb"[^<]{1,4096}+(?=</)")
 _SCHEME = re.compile(
     rb"(?:bearer|basic|digest|token|negotiate|apikey|aws4-hmac-sha256)(?:\x02\x02)?[\s+]{1,3}", re.IGNORECASE
 )
@@ -191,21 +191,32 @@ _SQL_PASSWORD = re.compile(
 )
 
 
-def find_spoken_password(flat: bytes, offset: int) -> list[Span]:
+def find_spoken_password(flat: bytes, low: int, high: int) -> list[Span]:
     """Find ``IDENTIFIED BY 'x'``, ``PASSWORD 'x'`` and ``password is x``, but not prose about passwords."""
-    match = _SQL_PASSWORD.search(flat, max(0, offset - 32), min(len(flat), offset + 2))
-    if match is None:
-        return []
-    opening = _OPENING.match(flat, match.end())
-    if opening is not None:
-        return _quoted_value(flat, opening, PASSWORD)
-    word = _WORD_VALUE.match(flat, match.end())
-    if word is None or not _SECRET_LOOKING.search(word[0].rstrip(b".!?:")):
-        return []
-    return _checked(flat, word.start(), word.end(), PASSWORD)
+    found: list[Span] = []
+    for match in _SQL_PASSWORD.finditer(flat, low, min(len(flat), high + 32)):
+        if match.start() >= high:
+            break
+        opening = _OPENING.match(flat, match.end())
+        if opening is not None:
+            found += _quoted_value(flat, opening, PASSWORD)
+            continue
+        word = _WORD_VALUE.match(flat, match.end())
+        if word is not None and _looks_secret(word[0].rstrip(b".!?:")):
+            found += _checked(flat, word.start(), word.end(), PASSWORD)
+    return found
 
 
-_SECRET_LOOKING = re.compile(rb"[A-Za-z].*[0-9]|[0-9].*[A-Za-z]|[a-z][A-Z]|\w[!@#$%^&*]+\w?")
+_LETTER = re.compile(rb"[A-Za-z]")
+_DIGIT = re.compile(rb"[0-9]")
+_NO_WORD = re.compile(rb"[a-z][A-Z]|\w[!@#$%^&*]")
+
+
+def _looks_secret(word: bytes) -> bool:
+    """Whether a word is a password rather than prose: letters and digits, mixed case inside, or special characters."""
+    if _NO_WORD.search(word):
+        return True
+    return _LETTER.search(word) is not None and _DIGIT.search(word) is not None
 
 
 def is_blank(value: bytes) -> bool:

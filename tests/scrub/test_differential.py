@@ -37,6 +37,7 @@ PLANTED = {
 REASONS = (
     (re.compile(r"127\.0\.0\.1|^0\.0\.0\.0|^::1$|^\{\{auto\}\}$"), "loopback addresses and placeholders are nobody's"),
     (re.compile(r"^\d+\.\d+\.0\.0$"), "four-part versions (Chrome/120.0.0.0) are no addresses"),
+    (re.compile(r"-node\.\d+$"), "V8's version in Node is no address"),
     (re.compile(r"^page=2$"), "not removed: Relay takes the query string apart into pairs"),
     (re.compile(r"^[0-9a-f]{8}-[0-9a-f-]{27}$"), "not removed: Relay writes event ids without dashes"),
     (re.compile(r"^authorising$"), "a whole value, because the word before it begins with auth: prose holds no secret"),

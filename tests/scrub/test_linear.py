@@ -11,10 +11,18 @@ import pytest
 from pipeline.scrub import Policy, Scrubber
 
 SCRUBBER = Scrubber(Policy())
+HARMLESS = (
+    "1-", "1 ", "1.", "01 23 ", "00-", "4-", "4111 1111 1111 1112 ", "a:b:c:d:", "ab@cd.", "%253a", "123456 1234567",
+    "35-209900-176148-", "00000000-0000-", "Bearer a", "AKIA", "xapp-1", "://a:b@c ", ":password>", "\\\\u0040",
+    "/home/", "+1 ", "tel 12 ",
+)  # fmt: skip
+"""What candidates report again and again, and what holds nothing."""
+
 UNITS = (
     "@a@a.b", "a@b.co ", "1", "4111 ", "4111111111111111,", "1.2.3.4 ", "::1:", "password=", "password=x&", "\\", '"',
     '"password":"x",', '\\"', "%40", "%2540", "eyJhbGciOi.", "Bearer abcdef1 ", "://a:b@c ", "://a:", "/home/a/b ",
     "-----BEGIN PRIVATE KEY-----", "+1 415 555 2671 ", "DE89 3704 ", "xoxb-", "[", "sk-a1-", "\n", "é", "Cookie: ",
+    *HARMLESS,
 )  # fmt: skip
 
 
@@ -46,3 +54,31 @@ def test_twice_the_size_is_at_most_twice_the_calls(unit: str, shape: str) -> Non
     calls(event(4))
     small, large = calls(event(100)), calls(event(400))
     assert large <= 5 * small + 500
+
+
+HEADS = (
+    "http://a:", "//:", "Authorization: ", "password='", "('password', '", "<password>", "eyJhbGciOi.", "phone ",
+    "-----BEGIN PRIVATE KEY-----", "Cookie: ", "INSERT INTO users (password) VALUES (", "password ", '"token": "',
+    "token=",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", HARMLESS)
+def test_a_kilobyte_of_what_only_looks_like_something_costs_few_calls(unit: str) -> None:
+    """Each stretch of text is looked at once by each check, however many candidates end in it."""
+    text = unit * (20_000 // len(unit))
+    assert calls({"message": text}) <= 15_000 * 20
+
+
+TAILS = (
+    "@", ":", "a@", "1@", "'", "\\", "=", "%40", "x.", "/", "<", ")", ",", "('a', 'b'),", "0", "a", "(", '"',
+    "password ",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_long_tail_is_scrubbed_once_and_for_all(head: str) -> None:
+    """An expression that tries a tail anew from each of its bytes would take minutes here."""
+    for unit in TAILS:
+        once = SCRUBBER.scrub(json.dumps({"message": head + unit * (60_000 // len(unit))}).encode()).payload
+        assert SCRUBBER.scrub(once).payload is once
