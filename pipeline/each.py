@@ -26,10 +26,12 @@ Raises :class:`Refused` for what cannot be stored, :class:`Dropped` for what a s
 
 
 class Dropped(Exception):
-    """A record that filters or sampling keep out. ``setting`` says which."""
+    """A record that filters or sampling keep out: whose, of which kind, and ``setting``, what keeps it out."""
 
-    def __init__(self, setting: str) -> None:
+    def __init__(self, facts: Facts, setting: str) -> None:
         super().__init__(setting)
+        self.project = facts.project
+        self.kind = facts.kind
         self.setting = setting
 
 
@@ -43,12 +45,12 @@ def let_in(inbound: Inbound, facts: Facts, record: Record, origin: Origin) -> in
         return origin.weight
     dropped_by = inbound.filter_of(facts.project, facts.environment).drops(Event(), facts)
     if dropped_by:
-        raise Dropped(dropped_by)
+        raise Dropped(facts, dropped_by)
     if header(record, "weight") or not facts.identity:
         return origin.weight
     verdict = inbound.sample(facts)
     if verdict.dropped:
-        raise Dropped(verdict.dropped)
+        raise Dropped(facts, verdict.dropped)
     return verdict.weight
 
 
@@ -83,7 +85,7 @@ class Each:
             try:
                 made = list(self._make_rows(record, origin))
             except Dropped as dropped:
-                outcome.filtered[dropped.setting] = outcome.filtered.get(dropped.setting, 0) + 1
+                outcome.drop(dropped.project, dropped.kind, dropped.setting)
             except Refused as refused:
                 outcome.dead.append((record, self._letter(origin, refused.stage, refused.reason)))
             except Exception as error:  # noqa: BLE001  one message must never stop its partition
@@ -92,6 +94,8 @@ class Each:
             else:
                 for table, row in made:
                     outcome.rows[table].append(row)
+        if outcome.dropped:
+            outcome.tell_dropped(self._origin(batch.records[-1]))
         return outcome
 
     def _origin(self, record: Record) -> Origin:

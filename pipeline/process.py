@@ -17,6 +17,7 @@ history. A record that a stage cannot process becomes a dead letter; the rest of
 from __future__ import annotations
 
 import time
+from collections import Counter as Tally
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
@@ -31,6 +32,7 @@ from pipeline.identity import user_hash
 from pipeline.inbound import Inbound, Verdict
 from pipeline.inbound.settings import Kind
 from pipeline.issue_states import IssueStates
+from pipeline.outcome_rows import DISCARDED, OUTCOMES_TABLE, dropped_rows
 from pipeline.records import Batch, Record, header
 from pipeline.rows import ERRORS_TABLE, SPANS_TABLE, Counted, Origin, Row, counted, error_row, span_rows
 from pipeline.scrub import Scrubber
@@ -46,9 +48,6 @@ ERROR_TYPES = frozenset((None, "", "error", "default", "csp", "hpkp", "expectct"
 TOGETHER = 100
 """How many records go through the stages together: decoded, they take a megabyte or two, what a processor's cache
 holds, and are gone before the next ones come."""
-
-DISCARDED = "discarded issue"
-"""What an event is dropped by whose issue was deleted for good."""
 
 UNDECODED = Decoded(Event(), b"")
 """What an item holds before the first stage."""
@@ -72,15 +71,33 @@ class Outcome(Struct):
         rows: the rows of each table.
         counts: what the batch adds to the windows, by counts partition.
         dead: the records that were refused, with their headers.
-        filtered: how many events each filter setting dropped, and sampling.
+        dropped: how many events were dropped, by project, kind, and what dropped them: see
+            :data:`pipeline.outcome_rows.Dropped`.
         seconds: how long each stage took, for all of the batch.
     """
 
     rows: dict[str, list[Row]] = {}
     counts: dict[int, CountsBatch] = {}
     dead: list[tuple[Record, DeadLetter]] = []
-    filtered: dict[str, int] = {}
+    dropped: dict[tuple[str, Kind, str], int] = {}
     seconds: dict[str, float] = {}
+
+    def drop(self, project: str, kind: Kind, setting: str) -> None:
+        """Count an event that a filter setting, sampling or a discarded issue has dropped."""
+        key = (project, kind, setting)
+        self.dropped[key] = self.dropped.get(key, 0) + 1
+
+    def tell_dropped(self, last: Origin) -> None:
+        """Add the rows that say what was dropped; ``last`` is the origin of the batch's last record."""
+        self.rows[OUTCOMES_TABLE] = dropped_rows(self.dropped, last)
+
+    @property
+    def filtered(self) -> dict[str, int]:
+        """How many events each filter setting dropped, and sampling."""
+        found: Tally[str] = Tally()
+        for (_project, _kind, setting), quantity in self.dropped.items():
+            found[setting] += quantity
+        return dict(found)
 
 
 class Processor:
@@ -129,14 +146,14 @@ class Processor:
         for start in range(0, len(batch.records), TOGETHER):
             occurrences += _occurrences(self._through(batch.records[start : start + TOGETHER], outcome))
             yield
-        self._count(occurrences, batch, outcome)
+        self._close(occurrences, batch, outcome)
         return outcome
 
     def follow(self, batch: Batch) -> tuple[Outcome, list[Item]]:
         """Do the same, and return the records that were stored too, as the last stage saw them."""
         outcome = _nothing()
         items = self._through(batch.records, outcome)
-        self._count(_occurrences(items), batch, outcome)
+        self._close(_occurrences(items), batch, outcome)
         return outcome, items
 
     def _through(self, records: Sequence[Record], outcome: Outcome) -> list[Item]:
@@ -197,7 +214,7 @@ class Processor:
     def _keep(self, item: Item, outcome: Outcome) -> Item | None:
         verdict = self._judge(item)
         if verdict.dropped:
-            outcome.filtered[verdict.dropped] = outcome.filtered.get(verdict.dropped, 0) + 1
+            outcome.drop(item.origin.project, kind_of(item.decoded.event, item.origin.topic), verdict.dropped)
             return None
         if verdict.weight != 1:
             item.origin = replace(item.origin, weight=verdict.weight)
@@ -227,7 +244,7 @@ class Processor:
     def _keep_issue(self, item: Item, outcome: Outcome) -> Item | None:
         if item.grouped is None or not self._states.discards(item.origin.project, item.grouped.fingerprint):
             return item
-        outcome.filtered[DISCARDED] = outcome.filtered.get(DISCARDED, 0) + 1
+        outcome.drop(item.origin.project, "error", DISCARDED)
         return None
 
     def _add_rows(self, item: Item, outcome: Outcome) -> Item:
@@ -238,6 +255,12 @@ class Processor:
             outcome.rows[ERRORS_TABLE].append(row)
             item.occurrence = counted(row)
         return item
+
+    def _close(self, occurrences: list[Counted], batch: Batch, outcome: Outcome) -> None:
+        """Add what is said of the batch as a whole."""
+        self._count(occurrences, batch, outcome)
+        if outcome.dropped:
+            outcome.tell_dropped(self._origin(batch.records[-1]))
 
     def _count(self, occurrences: list[Counted], batch: Batch, outcome: Outcome) -> None:
         started = time.perf_counter()

@@ -192,4 +192,10 @@ def test_logs_and_sessions_are_filtered_and_sampled_like_events() -> None:
         assert weights[3] == 50
         assert 20 < weights[4] < 90
         assert outcome.filtered == {"environments": 1, "sampled": 200 - weights[4]}
+        category = "log_item" if table == "logs" else "session"
+        assert {row[2:4]: row[5] for row in outcome.rows["outcomes"]} == {
+            (category, "filtered:environments"): 1,
+            (category, "sampled"): 200 - weights[4],
+        }
+        assert {row[4:5] + row[6:] for row in outcome.rows["outcomes"]} == {(NOON_MS, 0, 300)}
         assert outcome.dead == []

@@ -91,6 +91,11 @@ def test_a_dropped_event_leaves_no_row_no_count_and_is_accounted_for() -> None:
     events = [{"environment": "dev-1"}, {"message": "please ignore"}, {"message": "stays"}, {"environment": "dev-2"}]
     outcome = dropping.process(batch_of(*[message(event, offset) for offset, event in enumerate(events)]))
     assert outcome.filtered == {"environments": 2, "messages": 1}
+    assert outcome.rows["outcomes"] == [
+        ("default", "", "error", "filtered:environments", NOON_MS, 2, 0, 3),
+        ("default", "", "error", "filtered:messages", NOON_MS, 1, 0, 3),
+    ]
+    assert dropping.process(batch_of(message({"message": "stays"}))).rows.keys() == {"errors", "spans"}
     assert len(outcome.rows["errors"]) == 1
     assert sum(len(batch.groups) for batch in outcome.counts.values()) == 1
     assert outcome.dead == []
@@ -241,6 +246,8 @@ def test_events_of_a_discarded_issue_are_dropped_and_counted() -> None:
         ("blog", 2),
     ]
     assert outcome.filtered == {"discarded issue": 1}
+    (row,) = outcome.rows["outcomes"]
+    assert row[:4] == ("shop", "", "error", "discarded")
     assert sum(len(batch.groups) for batch in outcome.counts.values()) == 2
 
 

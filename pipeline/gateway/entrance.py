@@ -20,15 +20,10 @@ from pipeline.inbound import Client, Inbound, Verdict
 from pipeline.inbound.facts import Facts
 from pipeline.inbound.gate import KEPT, SAMPLED
 from pipeline.inbound.settings import Kind
+from pipeline.outcome_rows import CATEGORIES
 from schemas.event import Event
 
-KINDS: dict[str, Kind] = {
-    "error": "error",
-    "transaction": "transaction",
-    "span": "span",
-    "log_item": "log",
-    "session": "session",
-}
+KINDS: dict[str, Kind] = {category: kind for kind, category in CATEGORIES.items()}
 """What filters and sampling rules call a data category; the other categories pass."""
 
 _EVENT = msgspec.json.Decoder(Event)

@@ -13,6 +13,9 @@ WORKER = """
 batch_events = 50
 linger_ms = 50
 flush_interval_s = {flush_s}
+
+[filter]
+environments = ["local"]
 """
 RULES = """
 [[rule]]
@@ -45,6 +48,7 @@ def test_each_issue_comes_back_once_although_the_worker_is_killed_in_between(ins
         run(installation, "delete", of[DISCARDED], "--discard", "--yes")
         installation.wait_for("the changes", lambda: installation.value("SELECT count() FROM issue_status") == 4)
         send(installation, (RESOLVED, IGNORED, MERGED, DISCARDED))
+        installation.produce(message(event(number, environment="local")) for number in range(3))
         installation.wait_for("the regression", lambda: "regressed" in fired(installation))
         assert installation.value("SELECT count() FROM issue_reactions") == 0, "nothing was written of it yet"
         worker.kill()
@@ -70,6 +74,11 @@ def test_each_issue_comes_back_once_although_the_worker_is_killed_in_between(ins
     (letter,) = installation.rows("SELECT kafka_topic, stage FROM dead_letters")
     assert letter == {"kafka_topic": "issue-changes", "stage": "decode"}
     assert installation.value(f"SELECT count() FROM errors WHERE fingerprint = '{of[DISCARDED]}'") == 0
+    dropped = "SELECT project, category, reason, sum(quantity) AS n FROM outcomes GROUP BY ALL"
+    assert {tuple(row.values()) for row in installation.rows(dropped)} == {
+        ("shop", "error", "filtered:environments", 3),
+        ("shop", "error", "discarded", 2),
+    }, "each once, although the batch may have been processed twice"
     alerts = [json.loads(record.value) for record in installation.consume("alerts")]
     (burst,) = [alert for alert in alerts if alert["kind"] == "count"]
     assert burst["fingerprint"] == of[WHOLE]
