@@ -81,16 +81,18 @@ CANDIDATES: tuple[Candidate, ...] = (
     Candidate(
         "spoken", r"password[ ]{1,2}(?:is[ ]{1,2}|was[ ]{1,2})?[\w!@#$%^&*]{0,24}[0-9!@#$%^&*]", (kinds.PASSWORD,)
     ),
-    Candidate("email", r"(?:[^\s(,:;<>\[/@\"]|\\\")@(?:[a-z\x80-\xff\[]|\d[\w\-]{0,20}\.?[a-z])", (kinds.EMAIL,)),
+    Candidate(
+        "email", r"(?:[^\s(,:;<>\[/@\"]|\\\")@\x02{0,32}(?:[a-z\x80-\xff\[]|\d[\w\-]{0,20}\.?[a-z])", (kinds.EMAIL,)
+    ),
     Candidate("email", r"%40(?:[a-z\x80-\xff\[]|\d[\w\-]{0,20}\.?[a-z])", (kinds.EMAIL,)),
     Candidate("url", r"(?://|%2f)[^/\s\"@]{0,200}(?::|%3a)[^/\s\"]{0,200}(?:@|%40)", (kinds.PASSWORD,)),
     Candidate("number", r"\d{13}", (kinds.CARD, kinds.IMEI)),
     Candidate("card", r"\d{4}[ .+\-]\d{4,6}[ .+\-]\d{4}", (kinds.CARD,)),
-    Candidate("card", r"\d{4}%20\d{4,6}%20\d{4}|\d{6}[ \-]\d{7}", (kinds.CARD,)),
+    Candidate("card", r"\d{4}(?:%20|\xc2\xa0)\d{4,6}(?:%20|\xc2\xa0)\d{4}|\d{6}[ \-]\d{7}", (kinds.CARD,)),
     Candidate("card", rf"(?:{_LOOSE_DIGITS}[ \-]){{3}}\d", (kinds.CARD,)),
     Candidate("imei", r"\d{2}[ \-/]\d{6}[ \-/]\d{6}[ \-/]\d", (kinds.IMEI,)),
     Candidate("ssn", r"\d{3}[- ]\d{2}[- ]\d{4}", (kinds.SSN,)),
-    Candidate("international", r"(?:\+|%2b)[1-9(](?:[\d \-.()/]|%20){7}", (kinds.PHONE,)),
+    Candidate("international", r"(?:\+|%2b)[1-9(](?:[\d \-.()/]|%20|\xc2\xa0){7}", (kinds.PHONE,)),
     Candidate("international", r"[^\d]00[1-9][\d \-.()/]{8}", (kinds.PHONE,)),
     Candidate("national", r"\d{3}[)\-. ] ?\d{3}[-. ]\d{4}", (kinds.PHONE,)),
     Candidate("trunk", r"[^\d.]0\d{1,4}(?:\) ?|[\-/ .])\d{2,4}[\d \-/.]{5}", (kinds.PHONE,)),
@@ -155,6 +157,11 @@ CANDIDATES: tuple[Candidate, ...] = (
         once=True,
     ),
     Candidate("escaped", r"\\\\u00[2-7]|%25(?:40|3[ad]|22|2b)", kinds.KINDS),
+    Candidate(
+        "escaped",
+        r"\\u[0-9a-f]{4}[\w.+\-]{0,64}@|@[\w.\-]{0,64}\\{2,16}u[0-9a-f]{4}|[\d+]\\{2,16}u(?:00a0|20[01][0-9a-f]|202f)[\d(]",
+        kinds.KINDS,
+    ),
     Candidate(VARIABLES, r'"vars"\s*:\s*[{\[]', (kinds.VARIABLES,), caseless=False),
     Candidate(BODY, r'"data"\s*:\s*[^\s]', (kinds.BODY,), caseless=False),
     Candidate("uuid", r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", (kinds.UUID,)),

@@ -19,7 +19,7 @@ _REACH = 80
 _GROUP = re.compile(rb"(?<![0-9])([0-9]++)(?:(?:\x02\x02)?([ .+\-/]|\xc2\xa0)[ \x02]{0,4}(?=[0-9]))?")
 _LETTER_OR_DIGIT = re.compile(rb"[0-9A-Za-z_]")
 _FRACTION = re.compile(rb"\.0*[1-9]")
-_IMEI_WORD = re.compile(rb"imei(?:sv)?[^0-9\]]{0,12}\Z", re.IGNORECASE)
+_IMEI_WORD = re.compile(rb"imei(?:sv)?(?!\])[^0-9]{0,12}\Z", re.IGNORECASE)
 _MOST_GROUPS = 10
 _LONGEST_GROUP = 6
 
@@ -136,7 +136,7 @@ def is_plain_number(text: bytes, offset: int) -> bool:
     return not is_card(number) and not is_imei(number)
 
 
-_UATP = re.compile(rb"(?:card|cc|uatp|payment)[^0-9]{0,24}(1[0-9]{14})(?![0-9])", re.IGNORECASE)
+_UATP = re.compile(rb"(?:card(?!\])|cc|uatp|payment)[^0-9]{0,24}(1[0-9]{14})(?![0-9])", re.IGNORECASE)
 
 
 def _find_uatp(flat: bytes, offset: int) -> list[Span]:

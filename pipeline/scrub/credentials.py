@@ -15,8 +15,9 @@ from pipeline.scrub.kinds import EMAIL, PASSWORD, PRIVATE_KEY, TOKEN, USER, UUID
 
 _LOCAL_BACKWARDS = re.compile(rb"[A-Za-z0-9_.+\-'~&\x02\x80-\xff]{1,96}+|\"[^\"\x00\x03-\x1f]{1,64}+\"")
 _DOMAIN = re.compile(
-    rb"@(?:(?:[A-Za-z0-9\x80-\xff](?:[A-Za-z0-9\-_\x80-\xff]{0,62})\.)+"
-    rb"(xn--[A-Za-z0-9\-]{2,59}|[A-Za-z\x80-\xff][A-Za-z\-\x80-\xff]{1,62})(?![A-Za-z0-9_\x80-\xff])"
+    rb"@(?:(?:\x02*+[A-Za-z0-9\x80-\xff](?:[A-Za-z0-9\-_\x80-\xff]|\x02++[\x80-\xff]){0,62}\.)+"
+    rb"(xn--[A-Za-z0-9\-]{2,59}|\x02*+[A-Za-z\x80-\xff](?:[A-Za-z\-\x80-\xff]|\x02++[\x80-\xff]){1,62})"
+    rb"(?![A-Za-z0-9_\x80-\xff])"
     rb"|\[[0-9A-Fa-f.:]{7,45}\])"
 )
 _NOT_TOP_LEVEL = frozenset(

@@ -18,6 +18,19 @@ from pipeline.scrub.spots import Spot
 _ENDS_BEFORE = frozenset(b" \t\r\n\"'(<>,;=/\\\x01\x02{|")
 _BEGINS_AFTER = frozenset(b" \t\r\n\"'),;&/<>\\\x01\x02}|@?!")
 """Bytes beside a replacement that belong to no candidate, so that replacing beside them lays nothing bare."""
+_JOINTS = frozenset(b" .,:;/|-&")
+_NUMBER_ENDS = frozenset(b"0123456789)")
+_NUMBER_BEGINS = frozenset(b"0123456789+(")
+"""A number that a replaced one was joined to may be one by itself now."""
+
+
+def _lays_bare(flat: bytes, start: int, stop: int) -> bool:
+    """Whether something after a span, or a number joined to it, may be a finding once the span is replaced."""
+    if start > 1 and flat[start - 2] in _NUMBER_ENDS and flat[start - 1] in _JOINTS:
+        return True
+    if stop < len(flat) and flat[stop] not in _BEGINS_AFTER:
+        return True
+    return stop + 1 < len(flat) and flat[stop] in _JOINTS and flat[stop + 1] in _NUMBER_BEGINS
 
 
 class Edit(NamedTuple):
@@ -78,9 +91,7 @@ class Edits:
         if spot.start in self._strings:  # two in one string may have touched
             self._exposing.add(spot.start)
         self._strings[spot.start] = spot.stop
-        if (start and flat[start - 1] not in _ENDS_BEFORE and kind != PASSWORD) or (
-            stop < len(flat) and flat[stop] not in _BEGINS_AFTER
-        ):
+        if (start and flat[start - 1] not in _ENDS_BEFORE and kind != PASSWORD) or _lays_bare(flat, start, stop):
             self._exposing.add(spot.start)
         self._edits.append(edit)
         return True
@@ -99,6 +110,20 @@ class Edits:
         self._owners[spot.start] = spot.owner
         self._extra.append((spot.start, kinds))
         self._edits.append(Edit(spot.start, spot.stop, "", verbatim=scrubbed))
+
+    def widen(self) -> None:
+        """Let each edit replace the whole of the string that it is in."""
+        self._edits = [
+            edit if start < 0 else edit._replace(start=start, stop=self._strings[start])
+            for edit, start in ((edit, self._string_of(edit)) for edit in self._edits)
+        ]
+        self._exposing.clear()
+
+    def _string_of(self, edit: Edit) -> int:
+        """Return where the string that an edit is in begins, or -1 for leaves, which are replaced whole anyway."""
+        starts = sorted(self._strings)
+        index = bisect_right(starts, edit.start) - 1
+        return starts[index] if index >= 0 and edit.stop <= self._strings[starts[index]] and not edit.quoted else -1
 
     def applied(self) -> tuple[bytes, list[bytes]]:
         """Return the text with every replacement made, and the strings in which something was replaced.

@@ -113,11 +113,16 @@ class Engine:
         return (text, findings) if findings else (payload, findings)
 
     def settled(self, text: bytes, hits: list[Hit], depth: int, count: Callable[[Edits], None]) -> bytes:
-        """Return the text after as many passes as it takes until nothing more is found; one is the rule."""
-        for _ in range(_MOST_PASSES):
+        """Return the text after as many passes as it takes until nothing more is found; one is the rule.
+
+        Of a text that does not settle, whatever string still holds something goes whole.
+        """
+        for passed in range(_MOST_PASSES):
             edits = Pass(self, text, depth).run(hits)
             if not edits:
                 break
+            if passed == _MOST_PASSES - 1:
+                edits.widen()
             count(edits)
             text, changed = edits.applied()
             if not self._anything_in(changed):

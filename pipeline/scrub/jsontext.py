@@ -29,7 +29,7 @@ _ESCAPE = re.compile(
     rb"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))", re.DOTALL
 )
 _UNICODE = re.compile(rb"\\u[0-9a-fA-F]{4}")
-_INNER_UNICODE = re.compile(rb"[\x01\\]+u00([2-7][0-9a-fA-F])")
+_INNER_UNICODE = re.compile(rb"(?<![\x01\\])[\x01\\]++u([0-9a-fA-F]{4})")
 _PERCENT = re.compile(rb"%([0-9a-fA-F]{2})")
 _BACKSLASH = 0x5C
 _SHORT_ESCAPES = {
@@ -81,7 +81,7 @@ def flatten(raw: bytes) -> bytes:
             if b"\\u" in flat:
                 flat = _UNICODE.sub(b"\x01\x01\x01\x01\x01\x04", flat)
         flat = flat.replace(b"\x03", b"\\")
-        if b"\\u00" in flat:
+        if b"\\u" in flat:
             flat = _INNER_UNICODE.sub(_inner_unicode, flat)
     for _ in range(3):
         if b"%" not in flat:
@@ -115,7 +115,11 @@ def is_document(raw: bytes) -> bool:
 
 
 def _inner_unicode(match: re.Match[bytes]) -> bytes:
-    return PERCENT_FILL * (len(match[0]) - 1) + bytes((int(match[1], 16),))
+    code = int(match[1], 16)
+    if code < 0x20 or 0xD800 <= code <= 0xDFFF:
+        return match[0]
+    character = chr(code).encode()
+    return PERCENT_FILL * (len(match[0]) - len(character)) + character
 
 
 def _percent(match: re.Match[bytes]) -> bytes:
