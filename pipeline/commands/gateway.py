@@ -14,6 +14,7 @@ import msgspec
 from deploy.local.places import data_directory
 from pipeline.commands.settings import with_settings
 from pipeline.config import Settings
+from pipeline.garbage import collect_seldom
 from pipeline.gateway.projects import Projects
 from pipeline.logs import configure_logs
 
@@ -96,6 +97,7 @@ async def _run(settings: Settings, projects: Projects, *, share_port: bool) -> N
         log.warning("no project is known yet: every key is refused until `aftershock projects add` makes one")
     try:
         await server.start(share_port=share_port)
+        collect_seldom()
         log.info("listening on %s:%d", *server.address)
         await ended.wait()
     finally:
