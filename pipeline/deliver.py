@@ -25,7 +25,7 @@ from pipeline.process import Outcome
 from pipeline.records import Batch, Record, header
 from pipeline.retry import until_available
 from pipeline.rows import Row
-from pipeline.turns import Steps, in_turns, to_the_end
+from pipeline.turns import Result, Steps, to_the_end
 from schemas.counts import CountsBatch, encode_counts
 from schemas.dead_letter import DeadLetter
 from schemas.topics import COUNTS, DEAD_LETTERS
@@ -116,7 +116,7 @@ class Delivery:
         begun = asyncio.ensure_future(self._blocking(lambda: self._ledger.begin(batch.source, batch.boundaries)))
         await asyncio.sleep(0)
         async with self._processing:
-            outcome = await in_turns(self._process(batch))
+            outcome = await _in_turns(self._process(batch))
         thinned = self._thinned(outcome)
         encoded = self._encode(outcome)
         await begun
@@ -286,3 +286,14 @@ def _middle(rows: list[Row], offset_index: int) -> int:
 
 async def _awaited(work: Awaitable[None]) -> None:
     await work
+
+
+async def _in_turns(steps: Steps[Result]) -> Result:
+    """Do the work and let others on the event loop take a turn at each pause; return its result."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        await asyncio.sleep(0)

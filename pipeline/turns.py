@@ -6,7 +6,6 @@ out for so long, the next records would not be there when the batch is done.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Generator
 from typing import TypeVar
 
@@ -36,14 +35,3 @@ def to_the_end(steps: Steps[Result]) -> Result:
         except StopIteration as end:
             result: Result = end.value
             return result
-
-
-async def in_turns(steps: Steps[Result]) -> Result:
-    """Do the work and let others take a turn at each pause; return its result."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
-        await asyncio.sleep(0)

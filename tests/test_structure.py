@@ -53,6 +53,7 @@ PURE = (
     "storage",
     "tables",
     "thin",
+    "turns",
     "window_state",
     "windows",
 )
