@@ -105,6 +105,13 @@ class Edits:
         if self._allowed.empty or flatten(self._text[leaf.start : leaf.stop]) not in self._allowed:
             self._edits.append(Edit(leaf.start, leaf.stop, leaf.kind, quoted=not leaf.is_string))
 
+    def add_emptied(self, start: int, stop: int, kind: str) -> None:
+        """Leave nothing of an object or array but its brackets."""
+        if self._text[start + 1 : stop - 1].strip():
+            self._extra.append((start, Counter({kind: 1})))
+            brackets = self._text[start : start + 1] + self._text[stop - 1 : stop]
+            self._edits.append(Edit(start, stop, "", verbatim=brackets))
+
     def add_nested(self, spot: Spot, scrubbed: bytes, kinds: Counter[str]) -> None:
         """Replace a string's whole content by the scrubbed document that it holds."""
         self._owners[spot.start] = spot.owner

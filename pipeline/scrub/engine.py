@@ -18,7 +18,7 @@ from pipeline.scrub.allow import Allowed
 from pipeline.scrub.candidates import UNICODE
 from pipeline.scrub.credentials import KEY_LINE, is_replacement
 from pipeline.scrub.edits import Edits
-from pipeline.scrub.jsontext import canonical, following_strings, is_document, leaves
+from pipeline.scrub.jsontext import canonical, following_strings, is_document, leaves, sibling_strings
 from pipeline.scrub.keys import KeyNames
 from pipeline.scrub.kinds import BODY, PHONE, PRIVATE_KEY, VARIABLES, Span
 from pipeline.scrub.members import LONGEST_KEY, Leaf, closing_quote, find_member, may_be_beside, says_nothing
@@ -64,11 +64,13 @@ _AHEAD = 512
 close together cost little."""
 
 _SOURCE_KEYS = frozenset((b"context_line", b"pre_context", b"post_context"))
+_SOURCE_AFTER = {b"pre_context": (b"context_line", b"post_context"), b"context_line": (b"post_context",)}
+"""Where source goes on after a field's last line."""
 _NAMES_ONLY = frozenset(("modules", "measurements"))
 """Sections whose keys are names of things: a package called ``token`` holds no secret."""
 
 _NESTING_LIMIT = 8
-_MOST_PASSES = 8
+_MOST_PASSES = 4
 _MOST_REMEMBERED = 8192
 _LONGEST_REMEMBERED = 512
 _PHONE_KEY = re.compile(
@@ -292,10 +294,15 @@ class Pass:
         return spans
 
     def _drop(self, kind: str, at: int) -> None:
-        """Blank every leaf of frame variables or of a request's body, by a policy that keeps neither."""
+        """Empty a frame's variables or a request's body, by a policy that keeps neither."""
         if self._text[at] in b"tfn" or (kind == BODY and self._edits.sections.section_at(at) != "request"):
             return
-        found, _ = leaves(self._text, at)
+        found, stop = leaves(self._text, at)
+        if self._text[at] in b"{[":
+            self._edits.add_emptied(at, stop, kind)
+            self._covered = stop
+            self._spots.passed(stop)
+            return
         for low, high, is_string in found:
             if high > low and not is_replacement(self._text[low:high]):
                 self._edits.add_leaf(Leaf(low, high, kind, is_string))
@@ -331,13 +338,22 @@ class Pass:
     def _add_key_lines(self, spot: Spot) -> None:
         """Remove the lines of a private key that goes on in the next strings, as source context has it."""
         for start, stop in following_strings(self._text, spot.stop):
-            line = self._text[start:stop]
-            if KEY_LINE.fullmatch(line) is None:
+            if not self._add_key_line(start, stop):
                 return
-            self._edits.add_leaf(Leaf(start, stop, PRIVATE_KEY, is_string=True))
             self._covered = stop
-            if b"-----END" in line:
-                return
+        for field in _SOURCE_AFTER.get(spot.owner or b"", ()):
+            for strings in sibling_strings(self._text, spot.start, spot.owner or b"", field):
+                for start, stop in strings:
+                    if not self._add_key_line(start, stop):
+                        break
+
+    def _add_key_line(self, start: int, stop: int) -> bool:
+        """Remove a line if it is one of a private key; whether the key may go on after it."""
+        line = self._text[start:stop]
+        if KEY_LINE.fullmatch(line) is None:
+            return False
+        self._edits.add_leaf(Leaf(start, stop, PRIVATE_KEY, is_string=True))
+        return b"-----END" not in line
 
     def _is_safe(self, value: int) -> bool:
         """Whether a policy leaves the value that begins at ``value`` as it is."""

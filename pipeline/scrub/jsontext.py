@@ -236,6 +236,34 @@ def following_strings(text: bytes, stop: int, limit: int = 256) -> Iterator[tupl
         yield start + 1, stop
 
 
+_SIBLING_WINDOW = 16384
+
+
+def sibling_strings(text: bytes, offset: int, owner: bytes, field: bytes) -> list[list[tuple[int, int]]]:
+    """List the strings of the members called ``field`` that are nearer to ``offset`` than another ``owner`` is.
+
+    One of them is in the object that ``offset`` is in the ``owner`` of; which one is not known without parsing.
+    """
+    own = b'"' + owner + b'"'
+    low = text.rfind(own, max(0, offset - _SIBLING_WINDOW), offset)
+    low = max(text.rfind(own, max(0, low - _SIBLING_WINDOW), max(0, low)), low - _SIBLING_WINDOW, 0)
+    high = text.find(own, offset, offset + _SIBLING_WINDOW)
+    if high < 0:
+        high = min(len(text), offset + _SIBLING_WINDOW)
+    found = []
+    at = text.find(b'"' + field + b'"', low, high)
+    while at >= 0:
+        colon = skip_space(text, at + len(field) + 2)
+        value = skip_space(text, colon + 1)
+        if text[value : value + 1] == b"[":
+            value = skip_space(text, value + 1)
+        if text[colon : colon + 1] == b":" and text[value : value + 1] == b'"':
+            stop = string_stop(text, value + 1)
+            found.append([(value + 1, stop), *following_strings(text, stop)])
+        at = text.find(b'"' + field + b'"', at + 1, high)
+    return found
+
+
 def _is_inner_array(text: bytes, bracket: int) -> bool:
     """Whether an array begins at ``bracket`` inside another one, as a pair in a list of pairs does."""
     return text[bracket] == 0x5B and text[back_over_space(text, bracket)] in b"[,"

@@ -92,8 +92,19 @@ def test_safe_fields_and_allowed_values_stay(tmp_path: Path) -> None:
 def test_variables_and_bodies_can_be_left_out(tmp_path: Path) -> None:
     after = scrubbed(policy(tmp_path, "[scrub]\nkeep_variables = false\nkeep_bodies = false\n"))
     frame = after["exception"]["values"][0]["stacktrace"]["frames"][0]
-    assert frame["vars"] == {"n": "[variables]", "who": {"name": "[variables]"}}
-    assert after["request"] == {"data": {"page": "[body]", "comment": "[body]"}, "url": "https://x.example/"}
+    assert frame["vars"] == {}
+    assert after["request"] == {"data": {}, "url": "https://x.example/"}
+
+
+@pytest.mark.parametrize(
+    ("body", "left"),
+    [("a=1&b=2", "[body]"), ([1, {"a": "x"}], []), ({}, {}), (None, None), ({"jane@example.com": True}, {})],
+)
+def test_a_body_that_is_left_out_is_an_empty_one(tmp_path: Path, body: object, left: object) -> None:
+    read = policy(tmp_path, "[scrub]\nkeep_bodies = false\n")
+    after = scrubbed(read, event={"request": {"data": body, "method": "POST"}, "extra": {"data": body}})
+    assert after["request"] == {"data": left, "method": "POST"}
+    assert scrubbed(read, event=after) == after
 
 
 def test_project_and_environment_have_policies_of_their_own(tmp_path: Path) -> None:

@@ -370,6 +370,26 @@ PLACES: list[Place] = [
         (),
     ),
     (
+        "private key over all source fields",
+        _frame(
+            pre_context=["x = 1", "K = '''-----BEGIN RSA PRIVATE KEY-----", "MIIEvQIBADANBgkqhkiG9w0BAQEF"],
+            context_line="AAOCAQ8AMIIBCgKCAQEAu1SU1LfVLPHCozMxH2Mo",
+            post_context=["4lgOEePzNm0tRgeLezV6ffAt0gunVTLw7onLRnrq", "-----END RSA PRIVATE KEY-----'''", "send(K)"],
+        ),
+        ("MIIEvQIBADANBg", "AAOCAQ8AMIIBCg", "4lgOEePzNm0t"),
+        ("x = 1", "send(K)"),
+    ),
+    (
+        "private key from the line in question on",
+        _frame(
+            context_line="K = '''-----BEGIN PRIVATE KEY-----",
+            pre_context=["import os"],
+            post_context=["MIIEvQIBADANBgkqhkiG9w0BAQEF", "AAOCAQ8AMIIBCgKCAQEAu1SU1LfVLPHCozMxH2Mo"],
+        ),
+        ("MIIEvQIBADANBg", "AAOCAQ8AMIIBCg"),
+        ("import os",),
+    ),
+    (
         "environment in extra",
         {"extra": {"env": {"AWS_SECRET_ACCESS_KEY": "abc123x", "PWD": "/srv/app"}}},
         ("abc123x",),
