@@ -133,6 +133,10 @@ class Comparison:
         """How many rows so far would be another afterwards."""
         return self._summary.moved_rows + self._summary.relabelled
 
+    def shares(self) -> dict[tuple[str, str, str], float]:
+        """Return how many events, by weight, go where: by project, old and new fingerprint."""
+        return {key: part.count for key, (part, _title) in self._pairs.items()}
+
     def mapping(self) -> dict[tuple[str, str], str]:
         """Return where most of each old issue goes, by project and old fingerprint."""
         most: dict[tuple[str, str], Part] = {}

@@ -13,21 +13,10 @@ from pipeline import kafka
 from pipeline.config import KafkaSettings
 from pipeline.errors import Misconfigured
 from pipeline.issue_rows import change_of
-from pipeline.issue_states import Issue, IssueStates
+from pipeline.issue_states import CONDITIONS, Issue, IssueStates
 from pipeline.kafka import Message
 from schemas.issue_change import IssueChange, check_issue_change, encode_issue_change, key_of
 from schemas.topics import ISSUE_CHANGES
-
-CONDITIONS: dict[str, Any] = {
-    "in_release": "",
-    "after_release": "",
-    "release_first_seen": None,
-    "until_count": None,
-    "until_users": None,
-    "until": None,
-    "deleted": "",
-}
-"""The fields that belong to a status, as they are without it."""
 
 
 class Wishes:

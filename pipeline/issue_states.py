@@ -7,11 +7,23 @@ processing drops what was deleted for good, and the windows decide by it what ha
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 from schemas.issue_change import IssueChange
 
 Issue = tuple[str, str]
 """Project and fingerprint."""
+
+CONDITIONS: dict[str, Any] = {
+    "in_release": "",
+    "after_release": "",
+    "release_first_seen": None,
+    "until_count": None,
+    "until_users": None,
+    "until": None,
+    "deleted": "",
+}
+"""The fields that belong to a status, as they are without it."""
 
 MOST_MERGES = 10
 """How many merges one after the other are followed, so that a circle of them ends."""

@@ -107,6 +107,27 @@ class IssueStore:
         ]
         self._clickhouse.insert("issue_reactions", REACTION_COLUMNS, _encode_lines(rows), "")
 
+    def came_back(self) -> dict[tuple[str, str, str], Reaction]:
+        """Return what issues have done: by project, fingerprint and the id of the change."""
+        rows = self._clickhouse.rows(
+            "SELECT project, fingerprint, change_id, any(kind) AS first_kind, "
+            "argMin(environment, at) AS first_environment, argMin(release, at) AS first_release, "
+            "toUnixTimestamp64Milli(min(at)) AS at_ms FROM issue_reactions GROUP BY project, fingerprint, change_id"
+        )
+        return {
+            (row["project"], row["fingerprint"], row["change_id"]): Reaction(
+                row["first_kind"],
+                row["change_id"],
+                row["project"],
+                row["fingerprint"],
+                row["first_environment"],
+                row["first_release"],
+                row["at_ms"],
+                (),
+            )
+            for row in rows
+        }
+
     def first_seen(self, releases: Iterable[tuple[str, str]]) -> list[tuple[str, str, int]]:
         """Return when releases were first heard of: (project, release, milliseconds since the epoch)."""
         wanted: dict[str, list[str]] = {}

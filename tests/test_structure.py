@@ -18,6 +18,7 @@ ROOT = Path(schemas.__file__).parents[1]
 SERVERS = {"faust", "mode", "aiokafka", "aiohttp", "clickhouse_connect", "asyncio"}
 PURE = (
     "alert_rows",
+    "carry",
     "check_in_rows",
     "comparison",
     "contracts",

@@ -12,7 +12,9 @@ import msgspec
 from msgspec import Struct
 
 from pipeline import history
+from pipeline.carry import Plan
 from pipeline.clickhouse import ClickHouse
+from pipeline.commands import regroup_states
 from pipeline.commands.settings import with_settings
 from pipeline.commands.terminal import on_terminal, one_line_errors, plural, show_table
 from pipeline.comparison import Comparison, Difference, Summary
@@ -56,9 +58,12 @@ def command(settings: Settings, *, since: str, version: str | None, project: str
     the next one. Run it, restart the workers with the new settings, and run it again for what they had stored until
     then: see docs/grouping.md.
 
+    States of issues (resolved, ignored, assigned, merged) go to what becomes of the issues; the answer says which, and
+    which cannot.
+
     In a pipe it writes one JSON object a line: first every difference (kind is merge, split or move) with its parts,
-    counts, titles and ids of events, then a summary (kind is summary); with --apply, a line for each week that was
-    rewritten (kind is week).
+    counts, titles and ids of events, then what becomes of states (kind is state), then a summary (kind is summary);
+    with --apply, a line for each week that was rewritten (kind is week).
 
     \b
     Examples:
@@ -72,8 +77,7 @@ def command(settings: Settings, *, since: str, version: str | None, project: str
     clickhouse = ClickHouse(settings.clickhouse, timeout_s=TIMEOUT_S)
     grouping = Grouping(rules_of(settings, version))
     if not asked.applies:
-        changed = show(clickhouse, grouping, asked)
-        if asked.exit_code and changed:
+        if show(settings, clickhouse, grouping, asked)[0] and asked.exit_code:
             click.get_current_context().exit(DIFFERENT)
         return
     tables = Tables(clickhouse)
@@ -82,9 +86,11 @@ def command(settings: Settings, *, since: str, version: str | None, project: str
         rewriter = Rewriter(clickhouse, grouping, project)
         if rewriter.recover():
             click.echo("an earlier run had not finished: what it left is finished or cleared away", err=True)
-        weeks = show(clickhouse, grouping, asked)
+        weeks, plan = show(settings, clickhouse, grouping, asked)
         if weeks and not asked.yes:
             click.confirm(f"Rewrite {plural(len(weeks), 'week')} of history?", abort=True, err=True)
+        # Before the events, so that a run that is interrupted leaves nothing that cannot be told any more.
+        regroup_states.carry(settings, clickhouse, plan)
         for monday in weeks:
             tell(monday, rewriter.rewrite(monday), asked.output)
     finally:
@@ -108,14 +114,15 @@ class Asked(Struct, frozen=True, kw_only=True):
         return self.fmt or ("table" if on_terminal() else "json")
 
 
-def show(clickhouse: ClickHouse, grouping: Grouping, asked: Asked) -> list[date]:
-    """Show what would change; return the Mondays of the weeks in which something would."""
+def show(settings: Settings, clickhouse: ClickHouse, grouping: Grouping, asked: Asked) -> tuple[list[date], Plan]:
+    """Show what would change; return the Mondays of the weeks in which something would, and what becomes of states."""
     weeks = history.weeks(clickhouse, asked.since, asked.project)
     comparison = Comparison()
     changing = replay(clickhouse, grouping, weeks, asked.project, comparison)
     summary, differences = comparison.result()
-    write(summary, differences, asked.output)
-    return changing
+    plan = regroup_states.planned(settings, clickhouse, comparison.shares(), required=asked.applies)
+    write(summary, differences, plan, asked.output)
+    return changing, plan
 
 
 def tell(monday: date, changed: int, fmt: str) -> None:
@@ -180,12 +187,14 @@ def replay(
     return changing
 
 
-def write(summary: Summary, differences: Sequence[Difference], fmt: str) -> None:
+def write(summary: Summary, differences: Sequence[Difference], plan: Plan, fmt: str) -> None:
     """Write what was found, for people or for programs."""
     if fmt == "json":
         output = click.get_binary_stream("stdout")
         for one in differences:
             output.write(msgspec.json.encode(one) + b"\n")
+        for state in regroup_states.lines(plan):
+            output.write(msgspec.json.encode(state) + b"\n")
         output.write(msgspec.json.encode({"kind": "summary", **msgspec.to_builtins(summary)}) + b"\n")
         output.flush()
         return
@@ -195,6 +204,7 @@ def write(summary: Summary, differences: Sequence[Difference], fmt: str) -> None
         show_table(columns, [row for one in differences[:MOST_SHOWN] for row in rows_of(one)], numeric)
     if len(differences) > MOST_SHOWN:
         click.echo(f"only the first {MOST_SHOWN} of {len(differences)}: --format json has all of them", err=True)
+    regroup_states.show(plan)
     click.echo(in_words(summary))
 
 

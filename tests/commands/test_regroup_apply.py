@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -22,10 +24,14 @@ from pipeline.clickhouse import ClickHouse, RequestRejected
 from pipeline.config import load_settings
 from pipeline.errors import Unavailable
 from pipeline.fingerprint import Grouping
+from pipeline.issue_changes import read_wishes
+from pipeline.issue_store import IssueStore
 from pipeline.ledger import Ledger
 from pipeline.migrate import migrate_clickhouse
+from pipeline.reactions import Reaction
 from pipeline.rewrite import Rewriter
 from pipeline.rewrite_tables import LOCK, Tables
+from schemas.issue_change import IssueChange
 
 RULES = """
 [[grouping.fingerprint]]
@@ -120,6 +126,49 @@ def test_afterwards_every_table_is_what_a_fresh_ingestion_gives(
     again = apply(aftershock, other)
     assert '"moved_rows":0' in again
     assert '"kind":"week"' not in again
+
+
+def test_states_of_issues_go_to_what_becomes_of_them(aftershock: Commands, other: Path) -> None:
+    """A split issue that was resolved and had come back, and one of several that merge."""
+    store(aftershock.clickhouse, make_processor(aftershock.settings), messages_of(failures(), int(NOW * 1000)))
+    by_title = "SELECT any(fingerprint) AS one FROM issues WHERE startsWith(title, '{}')"
+    split, merged = (aftershock.clickhouse.rows(by_title.format(kind))[0]["one"] for kind in ("KeyError", "ValueError"))
+    assert aftershock.run("issues", "resolve", split, "--by", "ada").exit_code == 0
+    assert aftershock.run("issues", "assign", merged, "--to", "ada").exit_code == 0
+    (change,) = [one for one in wishes(aftershock).values() if one.status == "resolved"]
+    reaction = Reaction("regressed", change.id, "shop", split, "production", "shop@1.2", int(NOW * 1000), ())
+    IssueStore(aftershock.clickhouse).note([reaction])
+
+    planned = aftershock.run("regroup", "--since", "all", "--config", str(other)).stdout
+    assert wishes(aftershock).keys() == {split, merged}, "a dry run sends nothing"
+    said = apply(aftershock, other)
+
+    def states(text: str) -> list[dict[str, Any]]:
+        return [one for one in map(json.loads, text.splitlines()) if one["kind"] == "state"]
+
+    assert states(said) == states(planned)
+    assert [(one["fingerprint"], one["state"], one["carried"]) for one in states(said)] == [
+        (split, "regressed", True),
+        (split, "regressed", True),
+        (merged, "assigned to ada", False),
+    ]
+    parts = {one["into"] for one in states(said) if one["carried"]}
+    rows = aftershock.clickhouse.rows("SELECT DISTINCT fingerprint FROM errors WHERE has(exception_types, 'KeyError')")
+    assert parts == {row["fingerprint"] for row in rows}
+    after = wishes(aftershock)
+    assert {(after[one].id, after[one].status, after[one].updated_by) for one in parts} == {(change.id, "open", "ada")}
+    kinds = "SELECT DISTINCT fingerprint, kind, change_id FROM issue_reactions FINAL"
+    assert {tuple(row.values()) for row in aftershock.clickhouse.rows(kinds)} == {
+        (one, "regressed", change.id) for one in (split, *parts)
+    }
+    assert states(apply(aftershock, other)) == []
+    assert wishes(aftershock) == after
+
+
+def wishes(aftershock: Commands) -> dict[str, IssueChange]:
+    """The latest change of each issue, by fingerprint."""
+    changes = asyncio.run(read_wishes(aftershock.settings.kafka)).changes
+    return {fingerprint: change for (_project, fingerprint), change in changes.items()}
 
 
 def test_a_batch_that_is_sent_again_afterwards_adds_nothing(aftershock: Commands, other: Path) -> None:
