@@ -85,6 +85,7 @@ CANDIDATES: tuple[Candidate, ...] = (
         "email", r"(?:[^\s(,:;<>\[/@\"]|\\\")@\x02{0,32}(?:[a-z\x80-\xff\[]|\d[\w\-]{0,20}\.?[a-z])", (kinds.EMAIL,)
     ),
     Candidate("email", r"%40(?:[a-z\x80-\xff\[]|\d[\w\-]{0,20}\.?[a-z])", (kinds.EMAIL,)),
+    Candidate("inserted", r"\)(?:\s|\\{1,4}[nrt]|\+|%20){0,4}values", _KEY_KINDS),
     Candidate("url", r"(?://|%2f)[^/\s\"@]{0,200}(?::|%3a)[^/\s\"]{0,200}(?:@|%40)", (kinds.PASSWORD,)),
     Candidate("number", r"\d{13}", (kinds.CARD, kinds.IMEI)),
     Candidate("card", r"\d{4}[ .+\-]\d{4,6}[ .+\-]\d{4}", (kinds.CARD,)),

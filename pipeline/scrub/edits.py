@@ -93,6 +93,8 @@ class Edits:
         self._strings[spot.start] = spot.stop
         if (start and flat[start - 1] not in _ENDS_BEFORE and kind != PASSWORD) or _lays_bare(flat, start, stop):
             self._exposing.add(spot.start)
+        if edit.key_of >= 0:  # a marker's word may make the key a sensitive one
+            self._exposing.add(spot.start)
         self._edits.append(edit)
         return True
 

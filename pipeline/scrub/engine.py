@@ -28,6 +28,7 @@ from pipeline.scrub.policy import Policy
 from pipeline.scrub.replace import Replacer
 from pipeline.scrub.scan import Hit, Scan
 from pipeline.scrub.spots import Spot, SpotFinder
+from pipeline.scrub.sql import find_inserted
 from pipeline.scrub.textfields import find_option, find_spoken_password, find_text_field
 
 Finder = Callable[[bytes, int, int], list[Span]]
@@ -251,7 +252,7 @@ class Pass:
                 return
         spans = self._found(spot, end - spot.start, finder, spot.start, self._examined)
         if spans:
-            self._add(spot, spans)
+            self._add(spot, spans, covers=finder != "inserted")
         elif spot.stop - spot.start <= _LONGEST_REMEMBERED and self._depth < _NESTING_LIMIT:
             self._engine.remember_nothing(visit)
 
@@ -266,6 +267,8 @@ class Pass:
             return find_text_field(flat, offset, engine.names, lambda: spot.owner in _SOURCE_KEYS)
         if finder == "option":
             return find_option(flat, offset, engine.names)
+        if finder == "inserted":
+            return find_inserted(flat, offset, engine.names)
         if finder == "escaped":
             return self._rescanned(spot)
         return engine.scan.custom_spans(finder, flat, offset)
@@ -322,7 +325,8 @@ class Pass:
             self._covered = max(self._covered, blanked.stop)  # of an object or array, the keys want a look as well
             self._spots.passed(blanked.stop)
 
-    def _add(self, spot: Spot, spans: list[Span]) -> None:
+    def _add(self, spot: Spot, spans: list[Span], *, covers: bool = True) -> None:
+        """Replace spans; nothing up to their ends needs another look, unless something stands between them."""
         for start, stop, kind in spans:
             if kind not in self._engine.kinds:
                 continue
@@ -331,7 +335,8 @@ class Pass:
             if self._barred[kind]:
                 continue
             if self._edits.add(spot, start, stop, kind):
-                self._covered = max(self._covered, spot.start + stop)
+                if covers:
+                    self._covered = max(self._covered, spot.start + stop)
                 if kind == PRIVATE_KEY and stop == len(spot.flat) and spot.is_string:
                     self._add_key_lines(spot)
 

@@ -32,7 +32,7 @@ _SCHEME = re.compile(
     rb"(?:bearer|basic|digest|token|negotiate|apikey|aws4-hmac-sha256)(?:\x02\x02)?[\s+]{1,3}", re.IGNORECASE
 )
 _PLACEHOLDER = re.compile(
-    rb"(?:none|null|nil|undefined|true|false|yes|no|empty|missing|unset|nan|\*+|x{3,}|\.\.\.|\?|%s|%\(\w+\)s|\$\d+"
+    rb"(?:none|null|nil|undefined|default|true|false|yes|no|empty|missing|unset|nan|\*+|x{3,}|\.\.\.|\?|%s|%\(\w+\)s|\$\d+"
     rb"|:[a-z_]+|\{\w*\}|\{\{.*\}\}|\$(?:\{\w+\}|[a-z_]{3,})|<\w+>)",
     re.IGNORECASE | re.DOTALL,
 )

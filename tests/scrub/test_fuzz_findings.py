@@ -26,6 +26,11 @@ def test_scrubbing_settles_at_once(text: str) -> None:
     assert SCRUBBER.scrub(once).payload is once
 
 
+def test_a_key_that_a_marker_makes_sensitive_loses_its_value_at_once() -> None:
+    once = SCRUBBER.scrub(json.dumps({"extra": {"i\0Pw]:o\x7fc?#c": ["&", 1]}}).encode()).payload
+    assert SCRUBBER.scrub(once).payload is once
+
+
 NUMBERS = (
     ("+4915123456789", "+4915123456788"),
     ("+1 415 555 2671", "+1 415 555 2672"),

@@ -370,6 +370,38 @@ PLACES: list[Place] = [
         (),
     ),
     (
+        "SQL in a span",
+        {
+            "spans": [
+                {"op": "db", "description": "INSERT INTO users (email, password) VALUES ('a@b.example', 'hunter2')"}
+            ]
+        },
+        ("a@b.example", "hunter2"),
+        ("INSERT INTO users (email, password) VALUES ('",),
+    ),
+    (
+        "SQL with many rows in a breadcrumb",
+        {
+            "breadcrumbs": {
+                "values": [
+                    {
+                        "category": "query",
+                        "message": "insert into `users` (`id`, `password`, \"api_key\") values (1, 'it''s, (x)',"
+                        " E'abc12x'),\n(2, crypt('hunter2', gen_salt('bf')), 'abc34x'), (3, ?, NULL)",
+                    }
+                ]
+            }
+        },
+        ("it''s", "(x)", "abc12x", "hunter2", "abc34x"),
+        ("(1, '", "(3, ?, NULL)"),
+    ),
+    (
+        "SQL in a message",
+        {"message": "near \\\"x\\\": INSERT INTO [users] ([name], [pwd]) VALUES (\\'Al\\', \\'hunter2\\')"},
+        ("hunter2",),
+        ("Al",),
+    ),
+    (
         "private key over all source fields",
         _frame(
             pre_context=["x = 1", "K = '''-----BEGIN RSA PRIVATE KEY-----", "MIIEvQIBADANBgkqhkiG9w0BAQEF"],

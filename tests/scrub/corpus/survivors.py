@@ -104,6 +104,8 @@ TEXTS: list[Survivor] = [
     ("data home", "open /var/lib/home/data.txt failed"),
     ("isbn", "book 978-3-16-148410-0 missing"),
     ("ean", "product 4006381333931 missing"),
+    ("SQL with placeholders", "INSERT INTO users (id, password, token) VALUES (%s, %s, %(token)s), (?, $2, :token)"),
+    ("SQL without secrets", "INSERT INTO carts (id, name) VALUES (1, 'big'), (2, 'small')"),
     ("phone-like range", "lines 100-200 and 300-400-500"),
     ("number list", "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16"),
     ("padded list", "codes 01 02 03 04 05 06 07 08"),
