@@ -199,7 +199,7 @@ def delete(desk: Desk, *, issues: tuple[str, ...], discard: bool, yes: bool) -> 
     """Delete issues with everything that is stored of them, what was merged into them included.
 
     If it happens again, it is a new issue. With --discard its events are dropped when they arrive, and counted as
-    filtered in the worker's metrics.
+    discarded in the table outcomes.
 
     \b
     Examples:

@@ -141,6 +141,9 @@ def test_states_of_issues_go_to_what_becomes_of_them(aftershock: Commands, other
 
     planned = aftershock.run("regroup", "--since", "all", "--config", str(other)).stdout
     assert wishes(aftershock).keys() == {split, merged}, "a dry run sends nothing"
+    away = aftershock.run("regroup", "--since", "all", "--config", str(other), AFTERSHOCK_KAFKA="127.0.0.1:1")
+    assert (away.exit_code, '"kind":"summary"' in away.stdout) == (0, True)
+    assert "what becomes of the states of issues cannot be said" in away.stderr
     said = apply(aftershock, other)
 
     def states(text: str) -> list[dict[str, Any]]:
