@@ -28,6 +28,7 @@ _LEAF = re.compile(rb'"((?:[^"\\]|\\.)*+)"([ \t\r\n]*+:)?|(-?[0-9][0-9.eE+\-]*+)
 _ESCAPE = re.compile(
     rb"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))", re.DOTALL
 )
+_PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 _UNICODE = re.compile(rb"\\u[0-9a-fA-F]{4}")
 _INNER_UNICODE = re.compile(rb"(?<![\x01\\])[\x01\\]++u([0-9a-fA-F]{4})")
 _PERCENT = re.compile(rb"%([0-9a-fA-F]{2})")
@@ -79,6 +80,7 @@ def flatten(raw: bytes) -> bytes:
             for escape, plain in _SIMPLE_ESCAPES:
                 flat = flat.replace(escape, plain)
             if b"\\u" in flat:
+                flat = _PAIR.sub(b"\x01\x01\x01\x01\x01\x01\x01\x04\x04\x04\x04\x04", flat)
                 flat = _UNICODE.sub(b"\x01\x01\x01\x01\x01\x04", flat)
         flat = flat.replace(b"\x03", b"\\")
         if b"\\u" in flat:

@@ -24,7 +24,7 @@ _OPENING = re.compile(rb"([\\\x01\x02]*+)([\"'])")
 _CLOSING = {quote: re.compile(rb"(?<![\\\x01\x02])([\\\x01\x02]*+)" + quote) for quote in (b'"', b"'")}
 _HEADER_VALUE = re.compile(rb"(?:[^\n\r\"'\\]|\\(?![\x01nr]))*+")
 _WORD_VALUE = re.compile(
-    rb"(?:[^\s&;,\"'<>()\[\]{}\\\x01\x02]|\x02+[^\s\"']|,(?![\s\x01]|$|[\w.\-]{1,40}[=:])|[(\[{](?=[^\s\"']))++[)\]}]*"
+    rb"(?:[^\s&;,\"'<>()\[\]{}\\\x01\x02]|\x01++\x04|\x02+[^\s\"']|,(?![\s\x01]|$|[\w.\-]{1,40}[=:])|[(\[{](?=[^\s\"']))++[)\]}]*"
 )
 _ENCODED_VALUE = re.compile(rb"[^\s&;,\"'<>(){}\\\x01\x02%]++")
 _ELEMENT_VALUE = re.compile(rb"[^<]{1,4096}+(?=</)")

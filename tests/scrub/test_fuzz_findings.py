@@ -31,6 +31,13 @@ def test_a_key_that_a_marker_makes_sensitive_loses_its_value_at_once() -> None:
     assert SCRUBBER.scrub(once).payload is once
 
 
+@pytest.mark.parametrize("secret", ["\U00010000", "a\U0001f600b", "h\u00fcnter2", "\u5bc6\u7801"])
+def test_an_escaped_letter_is_never_cut_in_two(secret: str) -> None:
+    once = SCRUBBER.scrub(json.dumps({"modules": {"password": f"secret={secret} now"}}).encode()).payload
+    assert json.loads(once) == {"modules": {"password": "secret=[secret] now"}}
+    assert SCRUBBER.scrub(once).payload is once
+
+
 NUMBERS = (
     ("+4915123456789", "+4915123456788"),
     ("+1 415 555 2671", "+1 415 555 2672"),
