@@ -26,7 +26,6 @@ from faust.types import TP
 from mode import Service
 
 from pipeline import kafka
-from pipeline.alert_rows import alert_ids
 from pipeline.assemble import make_processes
 from pipeline.clickhouse import ClickHouse
 from pipeline.config import KafkaSettings, Settings
@@ -36,14 +35,15 @@ from pipeline.errors import AftershockError, Misconfigured, Unavailable
 from pipeline.gather import Limits
 from pipeline.health import Health, serve
 from pipeline.intake import Intake
-from pipeline.issue_rows import change_of
-from pipeline.issue_states import IssueStates
-from pipeline.issue_store import IssueStore
+from pipeline.issues.states import IssueStates
+from pipeline.issues.store import IssueStore
 from pipeline.ledger import Ledger
 from pipeline.metrics import Metrics
 from pipeline.records import Boundaries, Record, Source
 from pipeline.retry import until_available
-from pipeline.tables import COLUMNS
+from pipeline.tables.alerts import alert_ids
+from pipeline.tables.columns import COLUMNS
+from pipeline.tables.issues import change_of
 from pipeline.thin import Thinner
 from pipeline.transport import topic_partitions
 from pipeline.window_state import is_progress

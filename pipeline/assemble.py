@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipeline.alert_rows import process_alerts
-from pipeline.check_in_rows import CHECK_INS_TABLE, CheckInRows
 from pipeline.config import Settings
 from pipeline.count import Counter
-from pipeline.each import Each, MakeRows
-from pipeline.feedback_rows import FEEDBACK_TABLE, FeedbackRows
 from pipeline.fingerprint import Grouping
 from pipeline.inbound import Inbound
-from pipeline.issue_rows import process_issue_changes
-from pipeline.issue_states import IssueStates
-from pipeline.log_rows import LOGS_TABLE, LogRows
-from pipeline.outcome_rows import OUTCOMES_TABLE, outcome_rows
+from pipeline.issues.states import IssueStates
 from pipeline.process import Outcome, Processor
 from pipeline.records import Batch
-from pipeline.release_rows import RELEASE_TABLES, ReleaseRows
 from pipeline.scrub import Scrubber
-from pipeline.session_rows import SESSION_AGGREGATES_TABLE, SESSIONS_TABLE, SessionRows
+from pipeline.tables.alerts import process_alerts
+from pipeline.tables.check_ins import CHECK_INS_TABLE, CheckInRows
+from pipeline.tables.each import Each, MakeRows
+from pipeline.tables.feedback import FEEDBACK_TABLE, FeedbackRows
+from pipeline.tables.issues import process_issue_changes
+from pipeline.tables.logs import LOGS_TABLE, LogRows
+from pipeline.tables.outcomes import OUTCOMES_TABLE, outcome_rows
+from pipeline.tables.releases import RELEASE_TABLES, ReleaseRows
+from pipeline.tables.sessions import SESSION_AGGREGATES_TABLE, SESSIONS_TABLE, SessionRows
 from pipeline.turns import Steps, at_once
 from schemas.topics import (
     ALERTS,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from pipeline.issue_states import IssueStates
+from pipeline.issues.states import IssueStates
 from pipeline.matching import Occurrence
 from pipeline.records import Source
 from pipeline.rules import Rule, Rules

@@ -15,8 +15,8 @@ from contextlib import suppress
 
 from msgspec import Struct
 
+from pipeline.issues.reactions import Reaction
 from pipeline.metrics import Metrics
-from pipeline.reactions import Reaction
 from pipeline.records import Record
 from pipeline.windows import Windows
 from schemas.alert import Alert

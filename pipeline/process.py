@@ -31,11 +31,11 @@ from pipeline.fingerprint import Grouped, Grouping
 from pipeline.identity import user_hash
 from pipeline.inbound import Inbound, Verdict
 from pipeline.inbound.settings import Kind
-from pipeline.issue_states import IssueStates
-from pipeline.outcome_rows import DISCARDED, OUTCOMES_TABLE, dropped_rows
+from pipeline.issues.states import IssueStates
 from pipeline.records import Batch, Record, header
 from pipeline.rows import ERRORS_TABLE, SPANS_TABLE, Counted, Origin, Row, counted, error_row, span_rows
 from pipeline.scrub import Scrubber
+from pipeline.tables.outcomes import DISCARDED, OUTCOMES_TABLE, dropped_rows
 from pipeline.turns import Steps, to_the_end
 from schemas.counts import CountsBatch
 from schemas.dead_letter import DeadLetter
@@ -72,7 +72,7 @@ class Outcome(Struct):
         counts: what the batch adds to the windows, by counts partition.
         dead: the records that were refused, with their headers.
         dropped: how many events were dropped, by project, kind, and what dropped them: see
-            :data:`pipeline.outcome_rows.Dropped`.
+            :data:`pipeline.tables.outcomes.Dropped`.
         seconds: how long each stage took, for all of the batch.
     """
 

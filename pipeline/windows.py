@@ -28,8 +28,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pipeline.evidence import build_alert, subject_of
-from pipeline.issue_alerts import IssueAlerts
-from pipeline.issue_states import IssueStates
+from pipeline.issues.alerts import IssueAlerts
+from pipeline.issues.states import IssueStates
 from pipeline.panes import Window, enough, window_end
 from pipeline.rules import Rule, Rules
 from pipeline.window_state import (

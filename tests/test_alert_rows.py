@@ -5,10 +5,10 @@ from __future__ import annotations
 from msgspec.json import Encoder
 from records import EXAMPLES, Message, batch_of
 
-from pipeline.alert_rows import ALERT_COLUMNS, alert_ids, process_alerts
 from pipeline.clickhouse import ClickHouse
 from pipeline.config import ClickHouseSettings, RetentionSettings
 from pipeline.migrate import migrate_clickhouse
+from pipeline.tables.alerts import ALERT_COLUMNS, alert_ids, process_alerts
 from schemas.alert import decode_alert
 
 ALERTS = [path.read_bytes() for path in sorted((EXAMPLES / "alerts").glob("*.json"))]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pipeline.carry import OTHER_EVENTS, OWN_STATE, Plan, plan
-from pipeline.issue_states import Issue
-from pipeline.reactions import Reaction
+from pipeline.issues.reactions import Reaction
+from pipeline.issues.states import Issue
+from pipeline.regrouping.carry import OTHER_EVENTS, OWN_STATE, Plan, plan
 from schemas.issue_change import IssueChange, check_issue_change
 
 NOON = datetime(2026, 9, 21, 12, tzinfo=UTC)

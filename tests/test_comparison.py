@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import comparison
-from pipeline.comparison import Comparison, Difference, Replayed, Summary
 from pipeline.errors import Misconfigured
+from pipeline.regrouping import comparison
+from pipeline.regrouping.comparison import Comparison, Difference, Replayed, Summary
 
 Pair = tuple[str, str, str]
 PAIRS = st.lists(st.tuples(st.sampled_from("pq"), st.sampled_from("abcdef"), st.sampled_from("abcdef")), max_size=40)

@@ -11,9 +11,9 @@ from typing import Any
 from occurrences import NOON, Occurrence, counted, rules_of
 
 from pipeline.counting import Counting
-from pipeline.issue_states import IssueStates
+from pipeline.issues.reactions import Reaction
+from pipeline.issues.states import IssueStates
 from pipeline.metrics import Metrics
-from pipeline.reactions import Reaction
 from pipeline.windows import Windows
 from schemas.alert import Alert
 from schemas.counts import CountsBatch, encode_counts

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from occurrences import NOON, SOURCE, Occurrence, rules_of
 
 from pipeline.count import Counter
-from pipeline.issue_states import IssueStates
+from pipeline.issues.states import IssueStates
 from pipeline.windows import SWEEP_S, Windows
 from schemas.alert import Alert
 from schemas.counts import CountsBatch

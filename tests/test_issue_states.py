@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.issue_states import MOST_MERGES, REMEMBERED, IssueStates
+from pipeline.issues.states import MOST_MERGES, REMEMBERED, IssueStates
 from schemas.issue_change import IssueChange
 
 A, B, C = ("a" * 32, "b" * 32, "c" * 32)

@@ -11,10 +11,10 @@ from records import Message, batch_of
 
 from pipeline.clickhouse import ClickHouse
 from pipeline.config import ClickHouseSettings, RetentionSettings
-from pipeline.issue_rows import ISSUE_CHANGE_COLUMNS, process_issue_changes
-from pipeline.issue_store import IssueStore
+from pipeline.issues.reactions import Reaction
+from pipeline.issues.store import IssueStore
 from pipeline.migrate import migrate_clickhouse
-from pipeline.reactions import Reaction
+from pipeline.tables.issues import ISSUE_CHANGE_COLUMNS, process_issue_changes
 from schemas.issue_change import key_of
 
 A, B, C, D = ("a" * 32, "b" * 32, "c" * 32, "d" * 32)

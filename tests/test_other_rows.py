@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from records import EXAMPLES, NOON_MS, Message, batch_of, message
 
-from pipeline.check_in_rows import CHECK_IN_COLUMNS, CheckInRows
-from pipeline.each import Each, MakeRows
-from pipeline.feedback_rows import FEEDBACK_COLUMNS, FeedbackRows
 from pipeline.identity import user_hash
 from pipeline.inbound import Inbound
 from pipeline.inbound.settings import FilterSettings, InboundPolicy, SampleSettings
-from pipeline.log_rows import LOG_COLUMNS, LogRows
-from pipeline.outcome_rows import OUTCOME_COLUMNS, outcome_rows
 from pipeline.process import Outcome
 from pipeline.scrub import Policy, Scrubber
-from pipeline.session_rows import SESSION_COLUMNS, SessionRows
+from pipeline.tables.check_ins import CHECK_IN_COLUMNS, CheckInRows
+from pipeline.tables.each import Each, MakeRows
+from pipeline.tables.feedback import FEEDBACK_COLUMNS, FeedbackRows
+from pipeline.tables.logs import LOG_COLUMNS, LogRows
+from pipeline.tables.outcomes import OUTCOME_COLUMNS, outcome_rows
+from pipeline.tables.sessions import SESSION_COLUMNS, SessionRows
 from schemas.event import User
 
 KEY = b"a key for tests"

@@ -16,7 +16,7 @@ from test_decode import weird_events
 from pipeline.count import Counter
 from pipeline.fingerprint import Grouping
 from pipeline.inbound import EVERYTHING, FilterSettings, Inbound, InboundPolicy, SampleSettings
-from pipeline.issue_states import IssueStates
+from pipeline.issues.states import IssueStates
 from pipeline.normalize import MOST_EARLY_MS, MOST_LATE_MS
 from pipeline.process import Outcome, Processor
 from pipeline.rows import ERROR_COLUMNS, SPAN_COLUMNS

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.release_order import MOST_SEEN, FirstSeen, by_version, newest, parse
+from pipeline.releases.order import MOST_SEEN, FirstSeen, by_version, newest, parse
 
 # https://semver.org/#spec-item-11
 PUBLISHED = (

@@ -8,17 +8,17 @@ from typing import Any
 import msgspec
 from records import EXAMPLES, NOON_MS, Message, batch_of, message
 
-from pipeline.each import Each
 from pipeline.process import Outcome
-from pipeline.release_changes import LARGEST_PART, MOST_COMMITS, message_of, with_commits
-from pipeline.release_rows import (
+from pipeline.releases.changes import LARGEST_PART, MOST_COMMITS, message_of, with_commits
+from pipeline.scrub import Policy, Scrubber
+from pipeline.tables.each import Each
+from pipeline.tables.releases import (
     RELEASE_CHANGE_COLUMNS,
     RELEASE_COMMIT_COLUMNS,
     RELEASE_REF_COLUMNS,
     RELEASE_TABLES,
     ReleaseRows,
 )
-from pipeline.scrub import Policy, Scrubber
 from schemas.release import Commit, Deploy, Ref, ReleaseChange
 
 COLUMNS = dict(zip(RELEASE_TABLES, (RELEASE_CHANGE_COLUMNS, RELEASE_COMMIT_COLUMNS, RELEASE_REF_COLUMNS), strict=True))

@@ -13,11 +13,11 @@ from records import EXAMPLES, NOON_MS, Message, batch_of, message
 
 from pipeline.clickhouse import ClickHouse
 from pipeline.config import ClickHouseSettings, RetentionSettings
-from pipeline.each import Each
 from pipeline.identity import user_hash
 from pipeline.migrate import migrate_clickhouse
 from pipeline.process import Outcome
-from pipeline.session_rows import (
+from pipeline.tables.each import Each
+from pipeline.tables.sessions import (
     SESSION_AGGREGATE_COLUMNS,
     SESSION_COLUMNS,
     SessionRows,

@@ -8,7 +8,7 @@ from occurrences import NOON, SOURCE, Occurrence, counted, rules_of
 
 from pipeline.count import Counter
 from pipeline.errors import Misconfigured
-from pipeline.known_issues import MAX_ENVIRONMENTS
+from pipeline.issues.known import MAX_ENVIRONMENTS
 from pipeline.panes import AHEAD_S
 from pipeline.rules import Rules
 from pipeline.window_state import WindowEntry, decode_key, decode_value, is_progress

@@ -22,7 +22,7 @@ from pipeline.commands.terminal import plural
 from pipeline.config import Settings, load_settings
 from pipeline.errors import AftershockError
 from pipeline.migrate import check, pending
-from pipeline.rewrite_tables import Tables
+from pipeline.regrouping.tables import Tables
 from schemas.clickhouse import migrations
 from schemas.topics import CONSUMED as CONSUMED_TOPICS
 from schemas.topics import CONSUMER_GROUP, COUNTS, TOPICS, Topic

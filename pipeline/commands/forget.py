@@ -11,7 +11,7 @@ from pipeline.commands.settings import with_settings
 from pipeline.config import Settings
 from pipeline.errors import Unavailable
 from pipeline.identity import user_hash
-from pipeline.rewrite_tables import Tables
+from pipeline.regrouping.tables import Tables
 from schemas.event import User
 
 REBUILT = (

@@ -11,8 +11,8 @@ from pipeline.commands.forget import quoted
 from pipeline.commands.issue_desk import Desk, with_desk
 from pipeline.commands.terminal import plural, printable
 from pipeline.errors import Misconfigured
-from pipeline.issue_states import Issue
-from pipeline.release_order import newest, package_of
+from pipeline.issues.states import Issue
+from pipeline.releases.order import newest, package_of
 from schemas.issue_change import MOST_USERS
 
 ERASED = ("errors", "issues", "errors_per_minute", "errors_per_hour", "alerts")

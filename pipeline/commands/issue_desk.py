@@ -16,9 +16,9 @@ from pipeline.commands.settings import with_settings
 from pipeline.commands.terminal import one_line_errors, printable
 from pipeline.config import Settings
 from pipeline.errors import Misconfigured
-from pipeline.issue_changes import Wishes, now, read_wishes, send_changes, with_fields, with_status
-from pipeline.issue_states import Issue
-from pipeline.issue_store import IssueStore
+from pipeline.issues.changes import Wishes, now, read_wishes, send_changes, with_fields, with_status
+from pipeline.issues.states import Issue
+from pipeline.issues.store import IssueStore
 from schemas.issue_change import IssueChange
 
 FEWEST_DIGITS = 6

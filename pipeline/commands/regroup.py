@@ -11,19 +11,19 @@ import click
 import msgspec
 from msgspec import Struct
 
-from pipeline import history
-from pipeline.carry import Plan
 from pipeline.clickhouse import ClickHouse
 from pipeline.commands import regroup_states
 from pipeline.commands.settings import with_settings
 from pipeline.commands.terminal import on_terminal, one_line_errors, plural, show_table
-from pipeline.comparison import Comparison, Difference, Summary
 from pipeline.config import Settings
 from pipeline.errors import Misconfigured
 from pipeline.fingerprint import Grouping, Rules
-from pipeline.regroup import regrouped
-from pipeline.rewrite import Rewriter
-from pipeline.rewrite_tables import Tables
+from pipeline.regrouping import history
+from pipeline.regrouping.carry import Plan
+from pipeline.regrouping.comparison import Comparison, Difference, Summary
+from pipeline.regrouping.replay import regrouped
+from pipeline.regrouping.rewrite import Rewriter
+from pipeline.regrouping.tables import Tables
 
 DIFFERENT = 5
 """The exit code of ``--exit-code`` when issues would not stay what they are."""

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import click
 
-from pipeline.carry import Plan, Shares, plan
 from pipeline.clickhouse import ClickHouse
 from pipeline.commands.terminal import printable
 from pipeline.config import Settings
 from pipeline.errors import AftershockError
-from pipeline.issue_changes import read_wishes, send_changes
-from pipeline.issue_store import IssueStore
+from pipeline.issues.changes import read_wishes, send_changes
+from pipeline.issues.store import IssueStore
+from pipeline.regrouping.carry import Plan, Shares, plan
 
 MOST_SHOWN = 50
 

@@ -17,11 +17,11 @@ from pipeline import kafka, normalize
 from pipeline.clickhouse import ClickHouse
 from pipeline.commands.settings import with_settings
 from pipeline.commands.terminal import one_line_errors, plural, printable, show_table
-from pipeline.commits import commits_of
 from pipeline.config import Settings
 from pipeline.errors import Misconfigured
 from pipeline.kafka import Message
-from pipeline.release_changes import message_of, with_commits
+from pipeline.releases.changes import message_of, with_commits
+from pipeline.releases.commits import commits_of
 from schemas.release import Deploy, Kind, Ref, ReleaseChange
 from schemas.topics import RELEASES
 

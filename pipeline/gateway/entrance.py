@@ -20,7 +20,7 @@ from pipeline.inbound import Client, Inbound, Verdict
 from pipeline.inbound.facts import Facts
 from pipeline.inbound.gate import KEPT, SAMPLED
 from pipeline.inbound.settings import Kind
-from pipeline.outcome_rows import CATEGORIES
+from pipeline.tables.outcomes import CATEGORIES
 from schemas.event import Event
 
 KINDS: dict[str, Kind] = {category: kind for kind, category in CATEGORIES.items()}

@@ -31,7 +31,7 @@ from pipeline import normalize
 from pipeline.gateway.items import Message
 from pipeline.gateway.rejection import Rejected, bad
 from pipeline.gateway.settings import TokenSettings
-from pipeline.release_changes import message_of, with_commits
+from pipeline.releases.changes import message_of, with_commits
 from schemas.release import Commit, Deploy, Kind, Ref, ReleaseChange
 from schemas.topics import RELEASES
 

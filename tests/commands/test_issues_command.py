@@ -11,9 +11,9 @@ from commandline import Commands
 from msgspec.json import Encoder
 
 from pipeline.errors import Misconfigured
-from pipeline.issue_rows import ISSUE_CHANGE_COLUMNS, process_issue_changes
 from pipeline.kafka import Message
 from pipeline.records import Batch, Boundaries, Source
+from pipeline.tables.issues import ISSUE_CHANGE_COLUMNS, process_issue_changes
 from schemas.issue_change import IssueChange, decode_issue_change
 
 A, B, C, D = ("a1" * 16, "b2" * 16, "c3" * 16, "d4" * 16)

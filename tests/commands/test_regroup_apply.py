@@ -17,20 +17,20 @@ import pytest
 from commandline import Commands
 from stored_issues import content, messages_of, store
 
-from pipeline import history
-from pipeline import rewrite as rewriting
 from pipeline.assemble import make_processor
 from pipeline.clickhouse import ClickHouse, RequestRejected
 from pipeline.config import load_settings
 from pipeline.errors import Unavailable
 from pipeline.fingerprint import Grouping
-from pipeline.issue_changes import read_wishes
-from pipeline.issue_store import IssueStore
+from pipeline.issues.changes import read_wishes
+from pipeline.issues.reactions import Reaction
+from pipeline.issues.store import IssueStore
 from pipeline.ledger import Ledger
 from pipeline.migrate import migrate_clickhouse
-from pipeline.reactions import Reaction
-from pipeline.rewrite import Rewriter
-from pipeline.rewrite_tables import LOCK, Tables
+from pipeline.regrouping import history
+from pipeline.regrouping import rewrite as rewriting
+from pipeline.regrouping.rewrite import Rewriter
+from pipeline.regrouping.tables import LOCK, Tables
 from schemas.issue_change import IssueChange
 
 RULES = """

@@ -15,11 +15,11 @@ from commandline import Commands
 from records import Message
 
 import schemas
-from pipeline import history
 from pipeline.assemble import make_processor
 from pipeline.commands.regroup import moment
 from pipeline.errors import Misconfigured
 from pipeline.records import Batch, Boundaries, Source
+from pipeline.regrouping import history
 from pipeline.rows import ERROR_COLUMNS
 
 CORPUS = Path(schemas.__file__).parents[1] / "tests" / "fingerprint" / "corpus"

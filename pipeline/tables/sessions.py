@@ -15,8 +15,6 @@ import xxhash
 from msgspec.structs import replace
 
 from pipeline import normalize
-from pipeline.contracts import Decoder
-from pipeline.each import let_in
 from pipeline.errors import Refused
 from pipeline.identity import user_hash
 from pipeline.inbound import Inbound
@@ -24,6 +22,8 @@ from pipeline.inbound.facts import Facts
 from pipeline.inbound.gate import EVERYTHING
 from pipeline.records import Record
 from pipeline.rows import Origin, Row
+from pipeline.tables.contracts import Decoder
+from pipeline.tables.each import let_in
 from schemas.event import User
 from schemas.session import Attributes, Bucket, Session
 

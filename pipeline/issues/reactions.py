@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pipeline.issue_states import Issue, IssueStates
-from pipeline.known_issues import MAX_ENVIRONMENTS
+from pipeline.issues.known import MAX_ENVIRONMENTS
+from pipeline.issues.states import Issue, IssueStates
 from pipeline.panes import enough
-from pipeline.release_order import FirstSeen, by_version
+from pipeline.releases.order import FirstSeen, by_version
 from pipeline.window_state import STATE_VERSION, ReactionEntry, ReactionKind
 from schemas.counts import PartialCount
 from schemas.issue_change import IssueChange

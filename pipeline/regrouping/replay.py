@@ -10,10 +10,10 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
-from pipeline.comparison import Replayed
 from pipeline.decode import decode_again
 from pipeline.errors import Refused
 from pipeline.fingerprint import Grouped, Grouping
+from pipeline.regrouping.comparison import Replayed
 from pipeline.rows import LARGEST_LINE
 
 KEY_COLUMNS = ("kafka_topic", "kafka_partition", "kafka_offset", "event_id")

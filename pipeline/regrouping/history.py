@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from pipeline.clickhouse import ClickHouse
-from pipeline.regroup import READ_COLUMNS, Stored, read_stored
+from pipeline.regrouping.replay import READ_COLUMNS, Stored, read_stored
 from pipeline.rows import ERRORS_TABLE
 
 PIECE_ROWS = 4000

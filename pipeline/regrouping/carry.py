@@ -18,8 +18,8 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pipeline.issue_states import CONDITIONS, Issue
-from pipeline.reactions import Reaction
+from pipeline.issues.reactions import Reaction
+from pipeline.issues.states import CONDITIONS, Issue
 from schemas.issue_change import IssueChange
 
 OWN_STATE = "it has a state of its own"

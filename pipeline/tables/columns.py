@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pipeline.alert_rows import ALERT_COLUMNS, ALERTS_TABLE
-from pipeline.check_in_rows import CHECK_IN_COLUMNS, CHECK_INS_TABLE
-from pipeline.feedback_rows import FEEDBACK_COLUMNS, FEEDBACK_TABLE
-from pipeline.issue_rows import ISSUE_CHANGE_COLUMNS, ISSUE_CHANGES_TABLE
-from pipeline.log_rows import LOG_COLUMNS, LOGS_TABLE
-from pipeline.outcome_rows import OUTCOME_COLUMNS, OUTCOMES_TABLE
-from pipeline.release_rows import (
+from pipeline.rows import ERROR_COLUMNS, ERRORS_TABLE, SPAN_COLUMNS, SPANS_TABLE
+from pipeline.tables.alerts import ALERT_COLUMNS, ALERTS_TABLE
+from pipeline.tables.check_ins import CHECK_IN_COLUMNS, CHECK_INS_TABLE
+from pipeline.tables.feedback import FEEDBACK_COLUMNS, FEEDBACK_TABLE
+from pipeline.tables.issues import ISSUE_CHANGE_COLUMNS, ISSUE_CHANGES_TABLE
+from pipeline.tables.logs import LOG_COLUMNS, LOGS_TABLE
+from pipeline.tables.outcomes import OUTCOME_COLUMNS, OUTCOMES_TABLE
+from pipeline.tables.releases import (
     RELEASE_CHANGE_COLUMNS,
     RELEASE_CHANGES_TABLE,
     RELEASE_COMMIT_COLUMNS,
@@ -16,8 +17,7 @@ from pipeline.release_rows import (
     RELEASE_REF_COLUMNS,
     RELEASE_REFS_TABLE,
 )
-from pipeline.rows import ERROR_COLUMNS, ERRORS_TABLE, SPAN_COLUMNS, SPANS_TABLE
-from pipeline.session_rows import (
+from pipeline.tables.sessions import (
     SESSION_AGGREGATE_COLUMNS,
     SESSION_AGGREGATES_TABLE,
     SESSION_COLUMNS,

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.json import Encoder
 
 from pipeline.clickhouse import ClickHouse
-from pipeline.reactions import Reaction
+from pipeline.issues.reactions import Reaction
 
 _encode_lines = Encoder().encode_lines
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline import normalize
-from pipeline.contracts import Decoder
 from pipeline.errors import Refused
 from pipeline.records import Record
 from pipeline.rows import LONGEST_TEXT, Origin, Row
 from pipeline.scrub import Scrubber
+from pipeline.tables.contracts import Decoder
 from schemas.check_in import CheckIn
 from schemas.event import NOTHING
 

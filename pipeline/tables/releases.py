@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import msgspec
 
 from pipeline import normalize
-from pipeline.contracts import Decoder
 from pipeline.errors import Refused
 from pipeline.identity import user_hash
 from pipeline.records import Record
 from pipeline.rows import LONGEST_TEXT, Origin, Row
 from pipeline.scrub import Scrubber
+from pipeline.tables.contracts import Decoder
 from schemas.event import User
 from schemas.release import ReleaseChange
 

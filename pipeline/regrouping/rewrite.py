@@ -30,13 +30,13 @@ from typing import Any
 
 from msgspec.json import Encoder
 
-from pipeline import history
 from pipeline.clickhouse import ClickHouse
-from pipeline.comparison import Comparison
 from pipeline.errors import Unavailable
 from pipeline.fingerprint import Grouping
-from pipeline.regroup import GROUPING_COLUMNS, KEY_COLUMNS, regrouped
-from pipeline.rewrite_tables import CHANGES, COPY, MOVES, SOURCE, Tables
+from pipeline.regrouping import history
+from pipeline.regrouping.comparison import Comparison
+from pipeline.regrouping.replay import GROUPING_COLUMNS, KEY_COLUMNS, regrouped
+from pipeline.regrouping.tables import CHANGES, COPY, MOVES, SOURCE, Tables
 from pipeline.rows import ERRORS_TABLE
 
 SHORT_TAIL = 2000

@@ -8,8 +8,6 @@ import msgspec
 from msgspec.structs import replace
 
 from pipeline import normalize
-from pipeline.contracts import Decoder
-from pipeline.each import let_in
 from pipeline.identity import user_hash
 from pipeline.inbound import Inbound
 from pipeline.inbound.facts import Facts
@@ -17,6 +15,8 @@ from pipeline.inbound.gate import EVERYTHING
 from pipeline.records import Record
 from pipeline.rows import LONGEST_TAG, LONGEST_TEXT, MOST_TAGS, Origin, Row
 from pipeline.scrub import Scrubber
+from pipeline.tables.contracts import Decoder
+from pipeline.tables.each import let_in
 from schemas.event import Attribute, User
 from schemas.log import Log
 

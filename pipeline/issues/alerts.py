@@ -13,9 +13,9 @@ from itertools import groupby
 from operator import itemgetter
 
 from pipeline.evidence import build_alert, subject_of
-from pipeline.issue_states import Issue, IssueStates
-from pipeline.known_issues import MAX_ENVIRONMENTS, KnownIssues
-from pipeline.reactions import Reaction, Reactions
+from pipeline.issues.known import MAX_ENVIRONMENTS, KnownIssues
+from pipeline.issues.reactions import Reaction, Reactions
+from pipeline.issues.states import Issue, IssueStates
 from pipeline.rules import Rule, Rules
 from pipeline.window_state import KNOWN, REACTION, STATE_VERSION, KnownEntry, ReactionEntry, encode
 from schemas.alert import Alert

@@ -1,4 +1,6 @@
-"""The tables beside a week that is grouped anew, and the SQL on them. :mod:`pipeline.rewrite` says in which order.
+"""The tables beside a week that is grouped anew, and the SQL on them.
+
+:mod:`pipeline.regrouping.rewrite` says in which order.
 
 All of them begin with ``regroup_``, so that what an earlier run has left is known by its name.
 """
@@ -18,8 +20,8 @@ from msgspec.json import Decoder, Encoder
 
 from pipeline.clickhouse import ClickHouse, RequestRejected
 from pipeline.errors import Unavailable
-from pipeline.history import partition_id
-from pipeline.regroup import GROUPING_COLUMNS, KEY_COLUMNS
+from pipeline.regrouping.history import partition_id
+from pipeline.regrouping.replay import GROUPING_COLUMNS, KEY_COLUMNS
 from pipeline.rows import ERRORS_TABLE
 
 PREFIX = "regroup_"

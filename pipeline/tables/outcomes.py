@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from pipeline import normalize
-from pipeline.contracts import Decoder
 from pipeline.inbound.gate import SAMPLED
 from pipeline.inbound.settings import Kind
 from pipeline.records import Record
 from pipeline.rows import Origin, Row
+from pipeline.tables.contracts import Decoder
 from schemas.outcome import Outcomes
 
 OUTCOMES_TABLE = "outcomes"

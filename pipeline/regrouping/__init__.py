@@ -1,0 +1,1 @@
+"""Grouping again what is stored: what would change, and changing it."""

@@ -1,0 +1,1 @@
+"""Releases: their order, and what is known of them."""

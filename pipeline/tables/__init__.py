@@ -1,0 +1,1 @@
+"""What becomes of the messages of each topic but errors and spans: rows of its tables."""
