@@ -15,6 +15,7 @@ REASONS = frozenset(
         "before_send",
         "buffer_overflow",
         "cache_overflow",
+        "callback_error",
         "event_processor",
         "ignored",
         "insufficient_data",
@@ -31,7 +32,9 @@ REASONS = frozenset(
 )
 """The reasons that SDKs name: https://develop.sentry.dev/sdk/telemetry/client-reports/."""
 
-_CATEGORIES = frozenset({*CATEGORIES.values(), "log_byte", "default"})
+_CATEGORIES = frozenset(
+    {*CATEGORIES.values(), "crash", "default", "log_byte", "metric", "trace_metric_byte", "unknown"}
+)
 
 
 class _Discarded(Struct):

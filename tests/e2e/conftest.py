@@ -20,7 +20,7 @@ from stack import Stack, settings
 from deploy.local.gateway import Gateway
 from deploy.local.ports import free_port
 
-AT_A_TIME = 3
+AT_A_TIME = 4
 
 
 @pytest.fixture(scope="session")

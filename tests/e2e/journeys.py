@@ -63,6 +63,20 @@ def web(stack: Stack, directory: Path) -> str:
     return nowhere
 
 
+def limited(stack: Stack, directory: Path) -> Any:
+    """A page whose key may send one error a minute, visited until the limit has ended; returns what its visitor saw."""
+    browser, client = chromium(), with_packages("web", directory)
+    page = client / "limited"
+    vite = str(client / "node_modules" / "vite" / "bin" / "vite.js")
+    build([node(), vite, "build"], page, {"VITE_SENTRY_DSN": stack.dsn("limited")})
+
+    def preview(port: int) -> list[str]:
+        return [node(), vite, "preview", "--host", LOOPBACK, "--port", str(port), "--strictPort"]
+
+    with serving(preview, page, {}) as address:
+        return _run(client, "limited.js", browser, address, environment={})
+
+
 def nextjs(stack: Stack, directory: Path) -> None:
     """The Next.js app: its page in a browser, its server, and its edge runtime."""
     browser, app, visitor = chromium(), with_packages("next", directory), with_packages("web", directory)
@@ -81,7 +95,8 @@ def nextjs(stack: Stack, directory: Path) -> None:
 
 
 JOURNEYS: dict[str, Callable[[Stack, Path], Any]] = {
-    "nextjs": nextjs,  # the longest, begun first
+    "limited": limited,  # up to a minute of waiting, begun first
+    "nextjs": nextjs,  # the longest of the others
     "web": web,
     "flask": flask,
     "fastapi": fastapi,

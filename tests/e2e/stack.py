@@ -9,8 +9,11 @@ from installation import Installation
 
 from deploy.local.gateway import Gateway
 
-PROJECTS = ("flask", "fastapi", "django", "express", "sockets", "web", "api", "nextjs")
+PROJECTS = ("flask", "fastapi", "django", "express", "sockets", "web", "api", "nextjs", "limited")
 """The projects; each is sent to by one program alone."""
+
+LIMITS = {"limited": "per_minute = { error = 1 }\n"}
+"""What a project's key may send, where that is not everything."""
 
 SECONDS = 60
 """How long what was sent may take to be there."""
@@ -22,9 +25,10 @@ def key(project: str) -> str:
 
 
 def settings() -> str:
-    """Return the settings: the projects, and that the chat's tag ``sessionId`` is no secret."""
+    """Return the settings: the projects with their limits, and that the chat's tag ``sessionId`` is no secret."""
     projects = "\n".join(
         f'[[project]]\nname = "{name}"\nid = {number}\nkeys = ["{key(name)}"]\norigins = ["http://127.0.0.1:*"]\n'
+        f"{LIMITS.get(name, '')}"
         for number, name in enumerate(PROJECTS, start=1)
     )
     return f'[scrub.project.sockets]\nsafe_fields = ["tags.sessionId"]\n\n{projects}'
