@@ -26,12 +26,14 @@ _KEY_WORDS = (
     f"(?:subscription|licen[sc]e|functions?|consumer|service|session){_S}keys?", f"sess(?:ion)?{_S}(?:id)?",
     f"cc{_S}num", f"security{_S}(?:code|answer)", f"social{_S}security", f"drivers?{_S}license", f"tax{_S}id",
     f"(?:mfa|verification|recovery|backup|pin){_S}codes?", f"(?:bank|account|routing){_S}(?:account|number)",
-    f"(?:seed|mnemonic){_S}phrase",
+    f"(?:seed|mnemonic){_S}phrase", "mnemonic", "aspxauth", "rootpw", "senha", "contrase", "wachtwoord", f"de{_S}passe",
+    f"(?:time|2fa|access|unlock){_S}code", "verifier", f"client{_S}assertion", f"saml{_S}(?:response|assertion)",
+    f"sso{_S}ticket", f"oidc{_S}data", f"(?:hmac|app|stripe|sendgrid|mailgun|openai|admin){_S}key",
 )  # fmt: skip
 _SHORT_KEY_WORDS = (
     "(?:[^a-zA-Z]|\\\\[nrt]|%[0-9a-fA-F]{2})(?i:pin|sid|sig|pan|pw|otp|auth)|[a-z0-9](?:Pin|Sid|Sig|Pan|Pw|Otp)"
 )
-_KEY_TAIL = "[\\w\\-. \\]\\[]{0,24}(?:(?:\\\\{0,7}[\"']|%22|%27)\\s{0,3}(?:[:=]|%3[aAdD])|\\s{0,3}(?:[:=>]|%3[aAdD]))"
+_KEY_TAIL = "(?:[\\w\\-. \\]\\[\\x02]|%5[bd]){0,24}(?:(?:\\\\{0,7}[\"']|%22|%27)\\]?\\s{0,3}(?:[:=]|%3[aAdD])|\\s{0,3}(?:[:=>]|%3[aAdD]))"
 _BESIDE_TAIL = "[\\w\\-. \\]\\[]{0,24}\\\\{0,7}[\"']\\s{0,3}[,}]"
 
 _LOOSE_DIGITS = r"\d[ \-]?\d[ \-]?\d[ \-]?\d"

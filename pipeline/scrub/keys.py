@@ -17,7 +17,9 @@ _SENSITIVE_WORDS = {
     "apikeys": TOKEN, "authtoken": TOKEN, "accesstoken": TOKEN,
     "csrf": TOKEN, "xsrf": TOKEN, "csrftoken": TOKEN, "xsrftoken": TOKEN, "csrfmiddlewaretoken": TOKEN,
     "sessionid": SESSION, "sessid": SESSION, "phpsessid": SESSION, "jsessionid": SESSION, "sessionkey": SESSION,
-    "setcookie": COOKIE, "cvv": CARD, "cvc": CARD, "cvv2": CARD, "cvc2": CARD, "ssn": SSN, "totp": PASSWORD,
+    "setcookie": COOKIE, "aspxauth": TOKEN, "pgpass": PASSWORD, "userpass": PASSWORD, "rootpw": PASSWORD,
+    "senha": PASSWORD, "contrasena": PASSWORD, "contrase": PASSWORD, "wachtwoord": PASSWORD, "motdepasse": PASSWORD,
+    "mnemonic": SECRET, "ccnum": CARD, "cvv": CARD, "cvc": CARD, "cvv2": CARD, "cvc2": CARD, "ssn": SSN, "totp": PASSWORD,
 }  # fmt: skip
 """Words that make a key sensitive wherever they stand in it."""
 
@@ -48,7 +50,13 @@ _SENSITIVE_PAIRS = {
     ("amz", "signature"): TOKEN, ("goog", "signature"): TOKEN, ("hub", "signature"): TOKEN, ("stripe",
     "signature"): TOKEN,
     ("auth", "user"): SECRET, ("auth", "data"): SECRET, ("auth", "header"): TOKEN, ("set", "cookie"): COOKIE,
-    ("mysql", "pwd"): PASSWORD, ("imei", "number"): IMEI, ("seed", "phrase"): SECRET, ("mnemonic", "phrase"): SECRET,
+    ("mysql", "pwd"): PASSWORD, ("pass", "word"): PASSWORD, ("pass", "phrase"): PASSWORD, ("de", "passe"): PASSWORD,
+    ("time", "code"): PASSWORD, ("fa", "code"): PASSWORD, ("access", "code"): PASSWORD, ("unlock", "code"): PASSWORD,
+    ("oauth", "verifier"): TOKEN, ("code", "verifier"): TOKEN, ("client", "assertion"): TOKEN,
+    ("saml", "response"): TOKEN, ("saml", "assertion"): TOKEN, ("sso", "ticket"): TOKEN, ("oidc", "data"): TOKEN,
+    ("slack", "signature"): TOKEN, ("twilio", "signature"): TOKEN, ("hmac", "key"): SECRET, ("app", "key"): SECRET,
+    ("stripe", "key"): TOKEN, ("sendgrid", "key"): TOKEN, ("mailgun", "key"): TOKEN, ("openai", "key"): TOKEN,
+    ("admin", "key"): SECRET, ("imei", "number"): IMEI, ("seed", "phrase"): SECRET, ("mnemonic", "phrase"): SECRET,
 }  # fmt: skip
 """Neighbouring words that make a key sensitive together."""
 
@@ -252,6 +260,10 @@ def _classify(key: bytes) -> str | None:
     ):
         words.pop()
     if not words or (words[-1] in _DESCRIBES and len(words) > 1) or words[0] in _QUESTIONS:
+        return None
+    if key == b"Signature":  # of a signed URL; in lower case it is mostly a function's
+        return TOKEN
+    if words[-3:] == ["public", "key", "token"]:  # of a .NET assembly's name
         return None
     if words[-1] in _SENSITIVE_LAST_WORDS:
         return _SENSITIVE_LAST_WORDS[words[-1]]

@@ -12,16 +12,29 @@ from collections.abc import Callable
 
 from pipeline.scrub.credentials import is_replacement
 from pipeline.scrub.keys import KeyNames
-from pipeline.scrub.kinds import COOKIE, PASSWORD, SESSION, TOKEN, Span
+from pipeline.scrub.kinds import CARD, COOKIE, IBAN, IMEI, PASSWORD, SECRET, SESSION, SSN, TOKEN, Span
 
 _KEY_BACKWARDS = re.compile(
-    rb"(?:[\x01\x02]*[:=,>])?[\s\x01\x02]{0,4}([\"']?)[\\\x01\x02]{0,16}(\]?)((?:[\w.\-\[ \x80-\xff]"
+    rb"(?:[\x01\x02]*[:=,>])?[\s\x01\x02]{0,4}(?:\](?=[\"']))?([\"']?)[\\\x01\x02]{0,16}(\]?)((?:[\w.\-\[ \x80-\xff]"
     rb"|\x02+(?=[\w.\-\[ ]))+)"
 )
 _SPACED_KEY = re.compile(rb"[^ ]+(?: [^ ]+)?(?: [^ ]+)?\Z")
-_AFTER_SEPARATOR = re.compile(rb"[\s\x01\x02]{0,8}(?:[bBrRuUfF]{1,2}(?=[\"']))?")
+_AFTER_SEPARATOR = re.compile(rb"[\s\x01\x02]{0,8}(?:[bBrRuUfF]{1,2}(?=[\"'])|string\([0-9]{1,5}\) (?=[\x01\\]*\"))?")
+"""White space, and what Python and PHP write before a string's quote."""
 _OPENING = re.compile(rb"([\\\x01\x02]*+)([\"'])")
 _CLOSING = {quote: re.compile(rb"(?<![\\\x01\x02])([\\\x01\x02]*+)" + quote) for quote in (b'"', b"'")}
+_PAIRS_VALUE = re.compile(
+    rb"(?:[\w\-]{1,40}=(?:[\\\x01]*\"[^\"\\\x01\r\n]*+[\\\x01]*\"|[^\s,\"'\\\x01]++)(?:,[ ]{0,4})?)++"
+)
+"""The parameters of ``Authorization: Digest`` and of AWS's scheme, which may be quoted."""
+_BRACED_VALUE = re.compile(rb"\{[^{}\s\"'\\\x01]{1,128}\}(?=;|\Z)")
+"""A value of an ODBC connection string, which braces allow to hold a semicolon."""
+_CALL = re.compile(rb"[A-Za-z_$][A-Za-z_$.]*(?:\((?=[)\\\x01\"'A-Za-z_])|\[[\\\x01]*[\"'])")
+"""A call or a subscript: ``get_token()``, ``request.form['password']``."""
+_NUMBERS = frozenset((CARD, SSN, IMEI, IBAN))
+_FETCH_MODES = frozenset((b"include", b"omit", b"same-origin"))
+"""What a browser's ``fetch`` takes as ``credentials``."""
+_READS_ENVIRONMENT = (b"env(", b"environ.get(", b"ENV.fetch(")
 _HEADER_VALUE = re.compile(rb"(?:[^\n\r\"'\\]|\\(?![\x01nr]))*+")
 _WORD_VALUE = re.compile(
     rb"(?:[^\s&;,\"'<>()\[\]{}\\\x01\x02]|\x01++\x04|\x02+[^\s\"']|,(?![\s\x01]|$|[\w.\-]{1,40}[=:])|[(\[{](?=[^\s\"']))++[)\]}]*"
@@ -71,7 +84,7 @@ def find_text_field(flat: bytes, offset: int, names: KeyNames, is_source: Callab
     source = is_source()
     separator = flat[max(offset - 1, 0) : offset]
     if separator == b",":
-        return _pair_value(flat, offset, key_start, kind) if quoted and not source else []
+        return _pair_value(flat, offset, key_start, kind, source=source, option=name[:1] == b"-") if quoted else []
     if separator == b">":
         return _element_value(flat, offset, key_start, kind)
     if kind == TOKEN and _NOT_ANNOUNCED.search(flat, max(0, offset - 48), offset):
@@ -89,7 +102,9 @@ def _key_before(flat: bytes, offset: int) -> tuple[bytes, bool, int] | None:
         return None
     raw = match[3][::-1]
     if match[2] and raw[raw.rfind(b" ") + 1 :].startswith(b"["):  # what a scrubber left: "[token]: …"
-        return None
+        start = offset - match.end()
+        if flat[start : start + 4] != b"    " or flat[max(start - 1, low) : start] not in (b"", b"\n"):
+            return None  # otherwise a line of PHP's print_r: "    [token] => …"
     quoted = bool(match[1])
     if not quoted:
         raw = raw.rstrip(b" ")
@@ -105,27 +120,34 @@ def _value(flat: bytes, offset: int, name: bytes, kind: str, *, source: bool, qu
     opening = _OPENING.match(flat, at)
     if opening is not None:
         return _quoted_value(flat, opening, kind)
-    if source:
+    if source or (at > offset and flat[at - 1] == 0x20 and _CALL.match(flat, at)):
         return []
     lowered = name.lower()
-    if kind == COOKIE and flat[offset - 1] == 0x3A:
+    if flat[offset - 1] == 0x3A and (kind == COOKIE or lowered.endswith(b"signature")):
         return _span(flat, _HEADER_VALUE.match(flat, at), kind)
     if lowered.endswith((b"authorization", b"auth", b"x-api-key")):
         scheme = _SCHEME.match(flat, at)
         if scheme is not None:
             if scheme[0][:6].lower() in (b"digest", b"aws4-h"):
-                return _span(flat, _HEADER_VALUE.match(flat, scheme.end()), kind)
+                return _span(flat, _PAIRS_VALUE.match(flat, scheme.end()), kind)
             at = scheme.end()
     encoded = flat.endswith(b"\x02\x02", 0, max(offset - 1, 0))
-    match = (_ENCODED_VALUE if encoded else _WORD_VALUE).match(flat, at)
-    if match is None:
+    match = _BRACED_VALUE.match(flat, at) or (_ENCODED_VALUE if encoded else _WORD_VALUE).match(flat, at)
+    if match is None or _says_other(match[0], kind):
         return []
-    word = match[0].rstrip(b".!?")
+    word = match[0].rstrip(b".!?)]},;")
     if kind == SESSION and b"?" in match[0]:  # a path's ;jsessionid=… before the query
         return _checked(flat, match.start(), flat.index(b"?", match.start()), kind)
     if flat[offset - 1] == 0x3A and not quoted and word.lower() in _PROSE:
         return []
     return _span(flat, match, kind)
+
+
+def _says_other(value: bytes, kind: str) -> bool:
+    """Whether a bare word after a key is no value of this kind: a number's without digits, a mode of ``fetch``."""
+    if kind in _NUMBERS:
+        return not any(0x30 <= byte <= 0x39 for byte in value)
+    return kind == SECRET and value.rstrip(b".)") in _FETCH_MODES
 
 
 def _quoted_value(flat: bytes, opening: re.Match[bytes], kind: str) -> list[Span]:
@@ -142,12 +164,16 @@ def _quoted_value(flat: bytes, opening: re.Match[bytes], kind: str) -> list[Span
     return _checked(flat, start, len(flat), kind)
 
 
-def _pair_value(flat: bytes, offset: int, key_start: int, kind: str) -> list[Span]:
-    """Return the second part of ``('password', 'x')`` or ``["password", "x"]``."""
+def _pair_value(flat: bytes, offset: int, key_start: int, kind: str, *, source: bool, option: bool) -> list[Span]:
+    """Return the second part of ``('password', 'x')`` or ``["password", "x"]``, and what follows ``'--password',``.
+
+    In source code it is a value where it is the default of an environment variable.
+    """
     before = flat[max(0, key_start - 18) : key_start].rstrip(b"\\\x01\x02\"'")
     at = _AFTER_SEPARATOR.match(flat, offset)
     opening = _OPENING.match(flat, at.end() if at else offset)
-    if opening is None or not before.endswith((b"(", b"[")):
+    begins = _READS_ENVIRONMENT if source else (b"(", b"[")
+    if opening is None or not (before.endswith(begins) or (option and not source)):
         return []
     return _quoted_value(flat, opening, kind)
 
