@@ -12,8 +12,9 @@ _IPV4 = re.compile(
 )
 _VERSION_BEFORE = re.compile(
     rb"(?:(?:version|release|ver|rev|revision|build|firmware|sdk|chrome|chromium|firefox|safari|edge|opera|webview|"
-    rb"android|ios|windows|driver|update|upgrade|upgraded|python|java|jdk|node|assembly|dotnet|net|package)"
-    rb"[\"']?[\s:=(/v\x01\x02\"']{1,6}|==|>=|<=|~=|\^|v)\Z",
+    rb"android|ios|windows|driver|update|upgrade|upgraded|upgrade from|upgraded from|section|chapter|oid|"
+    rb"python|java|jdk|node|assembly|dotnet|net|package)"
+    rb"[\"']?[\s:=(/v\x01\x02\"']{1,6}|;[\x01\x02]*v=[\\\x01\x02]*\"|==|>=|<=|~=|\^|v)\Z",
     re.IGNORECASE,
 )
 _VERSION_ENDS = frozenset(bytes((byte,)) for byte in b" \t\n\r\x0b\x0c:=(/vV\x01\x02\"'^")
@@ -43,21 +44,22 @@ def find_ipv4(flat: bytes, low: int, high: int) -> list[Span]:
         octets = (int(match[1]), int(match[2]), int(match[3]), int(match[4]))
         if octets[0] in (0, 127, 255) or max(octets) > 255 or not any(octets[1:]):
             continue
-        if not _looks_like_version(flat[max(0, start - 64) : start], octets) and not _VERSION_AFTER.match(
-            flat, match.end()
-        ):
+        if not _looks_like_version(
+            flat[max(0, start - 64) : start], octets, flat[match.end() : match.end() + 1]
+        ) and not _VERSION_AFTER.match(flat, match.end()):
             found.append((start, match.end(), IP))
     return found
 
 
-def _looks_like_version(before: bytes, octets: tuple[int, ...]) -> bool:
+def _looks_like_version(before: bytes, octets: tuple[int, ...], after: bytes) -> bool:
     if before[-1:] in _VERSION_ENDS and _VERSION_BEFORE.search(before[-20:]):
         return True
     if _JOINED_BEFORE.search(before[-3:]):
         return octets[0] not in (10, 172, 192) and max(octets) < 100
     if before.endswith((b"/", b"\\")):
-        if _PRODUCT_BEFORE.search(before):
-            return True
+        product = _PRODUCT_BEFORE.search(before)
+        if product is not None:  # Java writes a host's address as "db.internal/10.1.2.3:5432"
+            return after != b":" and not (b"." in product[0] and octets[0] in (10, 172, 192))
         return _FILE_PATH_BEFORE.search(before) is not None and _HOSTED.search(before) is None
     return False
 

@@ -33,7 +33,10 @@ _KEY_WORDS = (
 _SHORT_KEY_WORDS = (
     "(?:[^a-zA-Z]|\\\\[nrt]|%[0-9a-fA-F]{2})(?i:pin|sid|sig|pan|pw|otp|auth)|[a-z0-9](?:Pin|Sid|Sig|Pan|Pw|Otp)"
 )
-_KEY_TAIL = "(?:[\\w\\-. \\]\\[\\x02]|%5[bd]){0,24}(?:(?:\\\\{0,7}[\"']|%22|%27)\\]?\\s{0,3}(?:[:=]|%3[aAdD])|\\s{0,3}(?:[:=>]|%3[aAdD]))"
+_KEY_TAIL = (
+    "(?:[\\w\\-. \\]\\[\\x02]|%5[bd]){0,24}"
+    "(?:(?:\\\\{0,7}[\"']|%22|%27)\\]?\\s{0,3}(?:[:=]|%3[aAdD])|\\s{0,3}(?:[:=>]|%3[aAdD]))"
+)
 _BESIDE_TAIL = "[\\w\\-. \\]\\[]{0,24}\\\\{0,7}[\"']\\s{0,3}[,}]"
 
 _LOOSE_DIGITS = r"\d[ \-]?\d[ \-]?\d[ \-]?\d"
@@ -98,7 +101,7 @@ CANDIDATES: tuple[Candidate, ...] = (
     Candidate("international", r"(?:\+|%2b)[1-9(](?:[\d \-.()/]|%20|\xc2\xa0){7}", (kinds.PHONE,)),
     Candidate("international", r"[^\d]00[1-9][\d \-.()/]{8}", (kinds.PHONE,)),
     Candidate("national", r"\d{3}[)\-. ] ?\d{3}[-. ]\d{4}", (kinds.PHONE,)),
-    Candidate("trunk", r"[^\d.]0\d{1,4}(?:\) ?|[\-/ .])\d{2,4}[\d \-/.]{5}", (kinds.PHONE,)),
+    Candidate("trunk", r"[^\d.]0\d{1,4}(?:\) ?|[\-/ .]| / )\d{2,4}[\d \-/.]{5}", (kinds.PHONE,)),
     Candidate("mobile", r"[^\w.\-]0(?:7\d{9}|1[5-7]\d{8}|[67]\d{8}|4\d{8})", (kinds.PHONE,)),
     Candidate("mobile", r"\\[nrt]0(?:7\d{9}|1[5-7]\d{8}|[67]\d{8}|4\d{8})", (kinds.PHONE,)),
     Candidate(
@@ -107,15 +110,16 @@ CANDIDATES: tuple[Candidate, ...] = (
         r"[\w .:=#\"'\\\[(+\],]{0,20}\d{2}[\d \-.()/]{4}\d",
         (kinds.PHONE,),
     ),
+    Candidate("named", r"wa\.me/\+?\d{7}", (kinds.PHONE,)),
     Candidate("ipv4", r"\d\.\d{1,3}\.(?:[1-9]\d{0,2}\.\d|0\.[1-9])", (kinds.IP,)),
     Candidate("ipv6", r"[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){1,6}::", (kinds.IP,)),
     Candidate("ipv6", r":[0-9a-f]{1,4}:[0-9a-f]{1,4}:[0-9a-f]{1,4}:[0-9a-f]{1,4}:", (kinds.IP, kinds.MAC)),
     Candidate("ipv6", r"(?:[23][0-9a-f]{3}|fe[89ab][0-9a-f]|f[cd][0-9a-f]{2}|ff[0-9a-f]{2})::", (kinds.IP,)),
-    Candidate("ipv6", r"::ffff:\d|64:ff9b::", (kinds.IP,)),
+    Candidate("ipv6", r"::ffff:[0-9a-f]|64:ff9b::", (kinds.IP,)),
     Candidate("ipv6", r"[0-9a-f]{1,4}%3a(?:[0-9a-f]{0,4}%3a){2}", (kinds.IP, kinds.MAC)),
     Candidate("mac", r"[0-9a-f]{2}(?:-[0-9a-f]{2}){5}", (kinds.MAC,)),
     Candidate("mac", r"[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}", (kinds.MAC,)),
-    Candidate("iban", r"[a-z]{2}\d\d(?:[a-z0-9]{4}\d{7}| [a-z0-9]{4} [a-z0-9]{4})", (kinds.IBAN,)),
+    Candidate("iban", r"[a-z]{2}\d\d(?:[a-z0-9]{4}\d{7}| [a-z0-9]{4} [a-z0-9]{4}|-[a-z0-9]{4}-\d{4})", (kinds.IBAN,)),
     Candidate("iban", r"(?:kz|ro)\d\d[a-z0-9]{12}", (kinds.IBAN,)),
     Candidate("jwt", r"eyJ[\w\-]{8}", (kinds.TOKEN,), caseless=False),
     Candidate(
@@ -136,10 +140,17 @@ CANDIDATES: tuple[Candidate, ...] = (
         r"|[78]Q~[\w.~\-]{31}|do[opr]_v1_|dapi[0-9a-f]{32}|hv[sb]\.[\w\-]{20}|\.atlasv1\.|shp(?:at|ss|ca"
         r"|pa)_[0-9a-fA-F]{32}|sq0[a-z]{3}-"
         r"|EAA[A-Za-z0-9][\w\-]{60}|lin_api_|ntn_[A-Za-z0-9]{40}|secret_[A-Za-z0-9]{43}|figd_|AT[AC]TT3|PMAK-"
-        r"|sntry[su]_|NRAK-|NRJS-|gl(?:sa|c)_[\w\-]{30}"
+        r"|sntry[su]_|NRAK-|NR[IJ][IS]-|gl(?:sa|c)_[\w\-]{30}"
         r"|rzp_(?:live|test)_|pscale_|sbp_[0-9a-f]{40}|nfp_\w{36}|dp\.(?:pt|st|ct|sa|scim|audit)\.|HRKU-"
         r"|AGE-SECRET-KEY-1|ph[cx]_[A-Za-z0-9]{30}"
-        r"|EZ[AT]K[0-9a-f]{54}|access-(?:sandbox|development|production)-|sl\.[\w\-]{100}"
+        r"|EZ[AT]K[A-Za-z0-9]{54}|access-(?:sandbox|development|production)-|sl\.[\w\-]{60}"
+        r"|fo1_[\w\-]{40}|pat[A-Za-z0-9]{14}\.[0-9a-f]{64}|ATBB[A-Za-z0-9]{28}|oauth:[a-z0-9]{30}|duffel_(?:live|test)_"
+        r"|cio[A-Za-z0-9]{32}|CLOJARS_|pul-[0-9a-f]{40}|pnu_[a-z0-9]{36}|shippo_(?:live|test)_|lsv2_[ps][tk]_"
+        r"|aio_[A-Za-z0-9]{28}|dt0[a-z]\d\d\.|tk-us-[\w\-]{40}|rdme_|tfp_[\w\-]{40}|AQVN[\w\-]{35}|LTAI[A-Za-z0-9]{16}"
+        r"|AKID[A-Za-z0-9]{32}|\$production\$|\$sandbox\$|fio-u-|CFPAT-|sha256~[\w\-]{43}|SSWS 00"
+        r"|sk\.eyJ|/webhookb2/|FLWSECK|(?:live|test)_[0-9a-f]{35}|hooks\.zapier\.com/|sdk-[0-9a-f]{8}-|sgp_[\w]{40}"
+        r"|bku[ai]_[0-9a-f]{40}|CCIPAT_|AKCp[A-Za-z0-9]{60}|1/\d{16}:[0-9a-f]{32}|v1\.0-[0-9a-f]{24}-"
+        r"|s-s4t2(?:ud|af)-"
         r"|[MNO][\w\-]{23,25}\.[\w\-]{6}\.[\w\-]{27}|\d{8}:AA[\w\-]{33}"
         r"|discord(?:app)?\.com/api/webhooks/",
         (kinds.TOKEN,),

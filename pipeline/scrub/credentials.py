@@ -17,7 +17,7 @@ _LOCAL_BACKWARDS = re.compile(rb"[A-Za-z0-9_.+\-'~&\x02\x80-\xff]{1,96}+|\"[^\"\
 _DOMAIN = re.compile(
     rb"@(?:(?:\x02*+[A-Za-z0-9\x80-\xff](?:[A-Za-z0-9\-_\x80-\xff]|\x02++[\x80-\xff]){0,62}\.)+"
     rb"(xn--[A-Za-z0-9\-]{2,59}|\x02*+[A-Za-z\x80-\xff](?:[A-Za-z\-\x80-\xff]|\x02++[\x80-\xff]){1,62})"
-    rb"(?![A-Za-z0-9_\x80-\xff])"
+    rb"(?![A-Za-z0-9\x80-\xff]|_[A-Za-z])"
     rb"|\[[0-9A-Fa-f.:]{7,45}\])"
 )
 _NOT_TOP_LEVEL = frozenset(
@@ -145,20 +145,30 @@ _VENDOR = re.compile(
     rb"|[A-Za-z0-9_~.]{3}[78]Q~[A-Za-z0-9_~.\-]{31,34}"  # Azure AD client secret
     rb"|do[opr]_v1_[0-9a-f]{40,}|dapi[0-9a-f]{32}(?:-\d)?|hvs\.[\w\-]{20,}|hvb\.[\w\-]{20,}"
     rb"|[A-Za-z0-9]{14}\.atlasv1\.[\w\-]{40,}"
-    rb"|shp(?:at|ss|ca|pa)_[0-9a-fA-F]{32}|sq0[a-z]{3}-[\w\-]{22,}|EAAA[\w\-]{60}|EAAC?[A-Za-z0-9]{80,}"
+    rb"|shp(?:at|ss|ca|pa)_[0-9a-fA-F]{32}|sq0[a-z]{3}-[\w\-]{22,}|EAAA[\w\-]{60}|EAAC?[A-Za-z0-9]{60,}"
     rb"|lin_api_[A-Za-z0-9]{32,}|ntn_[A-Za-z0-9]{40,}|secret_[A-Za-z0-9]{43}|figd_[\w\-]{30,}|ATATT3[\w\-=]{30,}"
     rb"|ATCTT3[\w\-=]{30,}"
-    rb"|PMAK-[0-9a-f]{24}-[0-9a-f]{34}|sntry[su]_[\w\-=+/]{30,}|NRAK-[A-Z0-9]{27}|NRJS-[0-9a-f]{19}|gl(?:sa"
+    rb"|PMAK-[0-9a-f]{24}-[0-9a-f]{34}|sntry[su]_[\w\-=+/]{30,}|NRAK-[A-Z0-9]{27}|NRJS-[0-9a-f]{19}|NRII-[\w\-]{32}|gl(?:sa"
     rb"|c)_[\w\-=+/]{30,}"
     rb"|rzp_(?:live|test)_[A-Za-z0-9]{14,}|pscale_(?:tkn|pw|oauth)_[\w\-.=]{30,}|sbp_[0-9a-f]{40}|nfp_[A-Za-z0-9]{36}"
     rb"|dp\.(?:pt|st|ct|sa|scim|audit)\.[A-Za-z0-9.\-_]{40,}|HRKU-[\w\-]{36,}|AGE-SECRET-KEY-1[A-Z0-9]{58}"
     rb"|phc_[A-Za-z0-9]{30,}"
-    rb"|phx_[A-Za-z0-9]{30,}|EZ[AT]K[0-9a-f]{54}|access-(?:sandbox|development|production)-[0-9a-f\-]{36}"
+    rb"|phx_[A-Za-z0-9]{30,}|EZ[AT]K[A-Za-z0-9]{54}|access-(?:sandbox|development|production)-[0-9a-f\-]{36}"
     rb"|sl\.[\w\-]{100,}"
     rb"|[MNO][A-Za-z\d_\-]{23,25}\.[\w\-]{6}\.[\w\-]{27,38}"  # Discord
     rb"|\d{8,10}:AA[\w\-]{33}"  # Telegram
+    rb"|fo1_[\w\-]{40,}|pat[A-Za-z0-9]{14}\.[0-9a-f]{64}|ATBB[A-Za-z0-9]{28,}|oauth:[a-z0-9]{30}"
+    rb"|duffel_(?:live|test)_[\w\-]{40,}|shippo_(?:live|test)_[0-9a-f]{40}|(?:live|test)_[0-9a-f]{35}"
+    rb"|cio[A-Za-z0-9]{32}|CLOJARS_[0-9a-z]{60}|pul-[0-9a-f]{40}|pnu_[a-z0-9]{36}|lsv2_[ps][tk]_[0-9a-f]{32}_[0-9a-f]{10}"
+    rb"|aio_[A-Za-z0-9]{28}|dt0[a-z]\d\d\.[A-Z0-9]{24}\.[A-Z0-9]{64}|tk-us-[\w\-]{40,}|rdme_[a-z0-9]{70}|tfp_[\w\-]{40,}"
+    rb"|AQVN[\w\-]{35,}|LTAI[A-Za-z0-9]{16,20}|AKID[A-Za-z0-9]{32}|access_token\$(?:production|sandbox)\$[0-9a-z]{16}\$[0-9a-f]{32}"
+    rb"|fio-u-[\w\-=]{60,}|CFPAT-[\w\-]{40,}|sha256~[\w\-]{43}|SSWS 00[\w\-]{38,}"
+    rb"|sk\.eyJ[\w\-]{20,}\.[\w\-]{20,}|FLWSECK(?:_TEST)?-[0-9a-zA-Z]{12,}(?:-X)?|sgp_[A-Za-z0-9_]{40,}"
+    rb"|sdk-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|bku[ai]_[0-9a-f]{40}|CCIPAT_[A-Za-z0-9]{22}_[0-9a-f]{40}"
+    rb"|AKCp[A-Za-z0-9]{60,}|1/\d{16}:[0-9a-f]{32}|v1\.0-[0-9a-f]{24}-[0-9a-f]{140,}|s-s4t2(?:ud|af)-[0-9a-f]{64}"
     rb")(?![A-Za-z0-9])"
     rb"|(?<=hooks\.slack\.com/)(?:services|workflows|triggers)/[A-Za-z0-9/]{20,}"
+    rb"|(?<=hooks\.zapier\.com/)hooks/catch/[\w/]{8,}|(?<=/webhookb2/)[0-9a-zA-Z\-@/]{40,}"
     rb"|(?<=discord\.com/api/webhooks/)\d+/[\w\-]{40,}|(?<=discordapp\.com/api/webhooks/)\d+/[\w\-]{40,}"
 )
 """Keys of published shapes, from the vendors' own documentation and GitHub's list of supported secret patterns
@@ -246,7 +256,7 @@ def is_replacement(value: bytes) -> bool:
 _HOME = re.compile(
     rb"(?:/home/|/Users/|(?:[A-Za-z]:|\\Device\\[A-Za-z0-9\x01]{1,40})?(?:\x01?[\\/]){1,4}(?:Users|users"
     rb"|Documents and Settings)(?:\x01?\\|/){1,4})"
-    rb"(?:([^/\\\"':<>|*?\x00-\x1f\[]{1,64})(?=\x01?[\\/])|([^/\\\"':<>|*?\x00-\x20,;)\]}\[]{1,64}))"
+    rb"(?:((?:[^/\\\"':<>|*?\x00-\x1f\[]|\x02\x02[^/\\\x00-\x1f]){1,64})(?=\x01?[\\/])|([^/\\\"':<>|*?\x00-\x20,;)\]}\[]{1,64}))"
 )
 _SERVICE_ACCOUNTS = frozenset(
     b"""

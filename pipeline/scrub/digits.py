@@ -45,7 +45,7 @@ _TRUNK_ZERO = re.compile(
     rb"|(?<=[ .\-][0-9]{2}[,/])(?=0)|(?<=[a-z]\][,/]))"
     rb"(?:(?<![0-9]{2}[ .\-])0[1-9](?:([ .\-])[0-9]{2})(?:\1[0-9]{2}){3}(?!\1[0-9]{2}(?![0-9]))"
     rb"|\(0[0-9]{1,4}\)[ ]?[0-9]{2,5}(?:[ \-/][0-9]{2,5}){0,4}"
-    rb"|(?:0[1-9][0-9]{2,4}[ \-/][0-9]{2,8}|0[1-9][0-9]?[ \-/][0-9]{3,8})(?:[ \-][0-9]{2,6}){0,4})"
+    rb"|(?:0[1-9][0-9]{2,4}(?:[ \-/]| / )[0-9]{2,8}|0[1-9][0-9]?(?:[ \-/]| / )[0-9]{3,8})(?:[ \-][0-9]{2,6}){0,4})"
     rb"(?![0-9A-Za-z_]|[.:\-][0-9]|[,/](?!\(?0[1-9])[0-9])"
 )
 _BARE_MOBILE = re.compile(
@@ -56,12 +56,18 @@ _BARE_MOBILE = re.compile(
 _DATE = re.compile(rb"[0-9]{2}([\-./ ])[0-9]{2}\1(?:19|20)[0-9]{2}")
 _NAMED_PHONE = re.compile(
     rb"(?<![a-z\[])(?:[a-z]*(?<!micro)(?<!iphone)(?:phone|mobile|handy)|cell|tel|fax|telefon|whatsapp|sms|call(?:ed)?"
-    rb"|msisdn|ph)"
+    rb"|msisdn|ph|wa\.me/)"
     rb"(?:[_\- ]?(?:number|num|nr|no|home|work))?[\"'\]\\\x01\x02]{0,12}[\s\x01\x02]{0,4}(?:[:=#]|is|at"
     rb"|on|to|\()?[\s\x01\x02:.#]{0,4}[\\\x01\x02]{0,12}[\"']?"
     rb"((?:\+|\()?[0-9](?:[ \-.()/]{0,2}[0-9]){6,14})(?![0-9A-Za-z_])",
     re.IGNORECASE,
 )
+
+
+_NEXT_PHONE = re.compile(
+    rb"(?:[\s,;/&|]{1,3}|[\s,]{1,2}(?:and|or|und|et) )((?:\+|\()?[0-9](?:[ \-.()/]{0,2}[0-9]){6,14})(?![0-9A-Za-z_])"
+)
+"""Another number of a list, which is one of as many digits as the one before."""
 
 
 def _digits(text: bytes) -> bytes:
@@ -134,7 +140,13 @@ def find_named_phone(flat: bytes, low: int, high: int) -> list[Span]:
     for match in _NAMED_PHONE.finditer(flat, low, min(len(flat), high + 72)):
         if match.start() >= high:
             break
-        found.append((match.start(1), match.end(1), PHONE))
+        following: re.Match[bytes] | None = match
+        while following is not None:
+            found.append((following.start(1), following.end(1), PHONE))
+            length = len(_digits(following[1]))
+            following = _NEXT_PHONE.match(flat, following.end(1))
+            if following is not None and len(_digits(following[1])) != length:
+                break
     return found
 
 

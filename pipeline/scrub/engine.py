@@ -20,7 +20,7 @@ from pipeline.scrub.credentials import KEY_LINE, is_replacement
 from pipeline.scrub.edits import Edits
 from pipeline.scrub.jsontext import canonical, following_strings, is_document, leaves, sibling_strings
 from pipeline.scrub.keys import KeyNames
-from pipeline.scrub.kinds import BODY, PHONE, PRIVATE_KEY, VARIABLES, Span
+from pipeline.scrub.kinds import BODY, IP, PHONE, PRIVATE_KEY, VARIABLES, Span
 from pipeline.scrub.members import LONGEST_KEY, Leaf, closing_quote, find_member, may_be_beside, says_nothing
 from pipeline.scrub.paths import SafeFields, path_of
 from pipeline.scrub.places import asks_for_section, barred, barred_in_section
@@ -376,8 +376,8 @@ class Pass:
     def _nested(self, spot: Spot) -> bool:
         """Scrub a string that is itself a JSON document as one; whether it was one."""
         raw = self._text[spot.start : spot.stop]
-        if not is_document(raw):
-            return False
+        if not is_document(raw) or (raw[:1] == b"\\" and barred(spot.owner, IP)):
+            return False  # a version in quotes, as browsers send it in their client hints, is no document
         try:
             inner = msgspec.json.decode(b'"' + raw + b'"', type=str).encode()
             msgspec.json.decode(inner, type=msgspec.Raw)

@@ -19,7 +19,8 @@ _SENSITIVE_WORDS = {
     "sessionid": SESSION, "sessid": SESSION, "phpsessid": SESSION, "jsessionid": SESSION, "sessionkey": SESSION,
     "setcookie": COOKIE, "aspxauth": TOKEN, "pgpass": PASSWORD, "userpass": PASSWORD, "rootpw": PASSWORD,
     "senha": PASSWORD, "contrasena": PASSWORD, "contrase": PASSWORD, "wachtwoord": PASSWORD, "motdepasse": PASSWORD,
-    "mnemonic": SECRET, "ccnum": CARD, "cvv": CARD, "cvc": CARD, "cvv2": CARD, "cvc2": CARD, "ssn": SSN, "totp": PASSWORD,
+    "mnemonic": SECRET, "ccnum": CARD,
+    "cvv": CARD, "cvc": CARD, "cvv2": CARD, "cvc2": CARD, "ssn": SSN, "totp": PASSWORD,
 }  # fmt: skip
 """Words that make a key sensitive wherever they stand in it."""
 
