@@ -46,7 +46,7 @@ from pipeline.tables.columns import COLUMNS
 from pipeline.tables.issues import change_of
 from pipeline.thin import Thinner
 from pipeline.transport import topic_partitions
-from pipeline.window_state import is_progress
+from pipeline.window_state import Changelog, is_progress
 from pipeline.windows import Windows
 from schemas.alert import Alert, encode_alert
 from schemas.topics import ALERTS, CONSUMER_GROUP, COUNTS, ERRORS, ISSUE_CHANGES, MAX_MESSAGE_BYTES, WINDOWS
@@ -107,6 +107,7 @@ class Worker:
             send_alert=self._send_alert,
             write=self._write_state,
             done=lambda partition, offset: self._done(COUNTS.name, partition, offset),
+            held=lambda generation: self.app.consumer.lease.holds(generation),
             sent_before=self._sent_before,
             first_seen=lambda releases: self._asked(lambda: self._issue_store.first_seen(releases)),
             store_reactions=lambda reactions: self._asked(lambda: self._issue_store.note(reactions)),
@@ -239,6 +240,7 @@ class Worker:
             self._processes[topic],
             self._thinner.thin,
             COLUMNS,
+            held=lambda generation: self.app.consumer.lease.held(generation),
             ledger=self._ledger,
             clickhouse=self._clickhouse,
             executor=self._executor,
@@ -288,12 +290,9 @@ class Worker:
         not read yet on top of what they hold, so entries written while a rebalance begins can be set back by older
         ones; for counts that have to be exact that is not enough.
         """
-        stored: dict[bytes, bytes] = {}
+        stored = Changelog()
         async for record in kafka.read_to_end(self.settings.kafka, WINDOWS.name, only=partition):
-            if record.value:
-                stored[record.key] = record.value
-            else:
-                stored.pop(record.key, None)
+            stored.put(record.key, record.value)
         return stored.items()
 
     async def _write_state(self, partition: int, changes: Sequence[tuple[bytes, bytes | None]]) -> None:

@@ -50,6 +50,7 @@ class Counting:
         send_alert: sends one alert and returns when it is acknowledged.
         write: writes changed entries of a partition to the changelog; returns when they are there.
         done: told how far a partition is done.
+        held: whether a generation's partitions are known to be this worker's; while they are not, nothing is written.
         sent_before: the ids of alerts that are on the alert topic.
         first_seen: when some releases were first heard of, as far as that is stored.
         store_reactions: stores what issues have done; returns when it is there. The same may come again.
@@ -65,6 +66,7 @@ class Counting:
         send_alert: Callable[[Alert], Awaitable[None]],
         write: Callable[[int, Sequence[tuple[bytes, bytes | None]]], Awaitable[None]],
         done: Callable[[int, int], None],
+        held: Callable[[int], bool],
         sent_before: Callable[[], Awaitable[Iterable[str]]],
         first_seen: Callable[[set[tuple[str, str]]], Awaitable[Iterable[tuple[str, str, int]]]],
         store_reactions: Callable[[Sequence[Reaction]], Awaitable[None]],
@@ -76,6 +78,7 @@ class Counting:
         self._send_alert = send_alert
         self._write = write
         self._done = done
+        self._held = held
         self._sent_before = sent_before
         self._first_seen = first_seen
         self._store_reactions = store_reactions
@@ -181,6 +184,8 @@ class Counting:
             await self._flush(partition, watched)
 
     async def _flush(self, partition: int, watched: Watched) -> None:
+        if not self._held(watched.generation):
+            return
         reactions = watched.windows.issues.take_reactions()
         if reactions:
             await self._store_reactions(reactions)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any, Protocol
@@ -46,6 +47,11 @@ DEAD_LETTER_COLUMNS = (
 )
 UNACCEPTABLE_ROW = frozenset((6, 26, 27, 38, 41, 53, 69, 70, 72, 117, 130, 131, 321, 376, 407, 467, 675, 691))
 """ClickHouse's error numbers for a value that a column cannot take (src/Common/ErrorCodes.cpp)."""
+MOST_REFUSED = 1000
+"""So many events of a table in a row may be refused by ClickHouse and become dead letters. Then it is not the events: a
+table was altered, or does not fit this version. Their partitions stand still, and are found so, until it takes them."""
+REFUSED_A_TRY = 100
+"""So many may be refused each time that it is tried again: the first event of a batch may be bad all the same."""
 
 
 class Send(Protocol):
@@ -74,6 +80,7 @@ class Delivery:
         process: the pure stages; one batch at a time goes through them.
         thin: takes rows out of an outcome for which others stand from then on; returns how many.
         columns: the columns of each table's rows; ``kafka_offset`` is among them.
+        held: returns when a generation's partitions are known to be this worker's; raises where they are not.
         ledger: where batches are written down before anything of them is sent.
         clickhouse: where rows go.
         executor: runs what blocks.
@@ -87,6 +94,7 @@ class Delivery:
         thin: Callable[[Outcome], int],
         columns: Mapping[str, tuple[str, ...]],
         *,
+        held: Callable[[int], Awaitable[None]],
         ledger: Ledger,
         clickhouse: ClickHouse,
         executor: Executor,
@@ -97,11 +105,13 @@ class Delivery:
         self._processing = asyncio.Lock()
         self._thin = thin
         self._columns = columns
+        self._held = held
         self._ledger = ledger
         self._clickhouse = clickhouse
         self._executor = executor
         self._send = send
         self._metrics = metrics
+        self._refused: Counter[str] = Counter()
 
     async def deliver(self, batch: Batch, previous_counts: Awaitable[Any], counts_sent: asyncio.Future[None]) -> None:
         """Deliver one batch; returns when all of it is acknowledged, however long that takes.
@@ -113,19 +123,28 @@ class Delivery:
                 side knows by the last offset alone what it has applied.
         """
         started = time.perf_counter()
-        begun = asyncio.ensure_future(self._blocking(lambda: self._ledger.begin(batch.source, batch.boundaries)))
-        await asyncio.sleep(0)
-        async with self._processing:
-            outcome = await _in_turns(self._process(batch))
-        thinned = self._thinned(outcome)
-        encoded = self._encode(outcome)
-        await begun
+        begun = asyncio.create_task(self._begin(batch))
+        try:
+            await asyncio.sleep(0)
+            async with self._processing:
+                outcome = await _in_turns(self._process(batch))
+            thinned = self._thinned(outcome)
+            encoded = self._encode(outcome)
+            await begun
+        finally:
+            begun.cancel()
         letters = list(outcome.dead)
         inserts = [self._insert_all(batch, table, lines, letters) for table, lines in encoded]
         await asyncio.gather(self._send_counts(outcome.counts, previous_counts, counts_sent), *inserts)
         if letters:
             await self._bury(batch, letters)
         self._account(batch, outcome, len(letters), thinned, time.perf_counter() - started)
+
+    async def _begin(self, batch: Batch) -> None:
+        """Write the batch down while its partition is held: then whoever has it next finds the batch in the ledger."""
+        await self._held(batch.generation)
+        await self._blocking(lambda: self._ledger.begin(batch.source, batch.boundaries, batch.generation))
+        await self._held(batch.generation)
 
     def _thinned(self, outcome: Outcome) -> int:
         started = time.perf_counter()
@@ -150,12 +169,24 @@ class Delivery:
         except RequestRejected as rejected:
             if rejected.code not in UNACCEPTABLE_ROW:
                 raise
-            await self._halve(batch, table, to_the_end(self._process(batch)).rows[table], rejected, letters)
+            letters += await self._sift(batch, table, rejected)
+
+    async def _sift(self, batch: Batch, table: str, rejected: RequestRejected) -> list[tuple[Record, DeadLetter]]:
+        """Insert all rows but those that ClickHouse refuses; return their events. Again, while it refuses them all."""
+        rows = to_the_end(self._process(batch)).rows[table]
+
+        async def once() -> list[tuple[Record, DeadLetter]]:
+            letters: list[tuple[Record, DeadLetter]] = []
+            await self._halve(batch, table, rows, rejected, letters)
+            return letters
+
+        return await until_available(once, self._metrics.retries.labels("clickhouse").inc)
 
     async def _send_lines(self, batch: Batch, table: str, lines: bytes, part: str = "") -> None:
         mark = f"{token(batch.source, batch.boundaries, part)}/{table}"
         started = time.perf_counter()
         await self._blocking(lambda: self._clickhouse.insert(table, self._columns[table], lines, mark))
+        self._refused[table] = 0
         self._metrics.insert_seconds.labels(table).observe(time.perf_counter() - started)
 
     async def _halve(
@@ -170,6 +201,13 @@ class Delivery:
         """Find the event that ClickHouse refuses among rows it has rejected, and make it a dead letter."""
         offset_index = self._columns[table].index("kafka_offset")
         if len({row[offset_index] for row in rows}) == 1:
+            if self._refused[table] >= MOST_REFUSED:
+                self._refused[table] -= REFUSED_A_TRY
+                raise Unavailable(
+                    f"ClickHouse has refused {MOST_REFUSED} events for {table} in a row (error {rejected.code}), so it "
+                    "is not the events: see whether the table's columns are those of the migrations"
+                )
+            self._refused[table] += 1
             letters.append(_refused_by_clickhouse(batch, rows[0][offset_index], rejected))
             return
         middle = _middle(rows, offset_index)

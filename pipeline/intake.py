@@ -176,6 +176,7 @@ class Intake:
         if feed.released:
             self._slots.release()
             return
+        batch.generation = feed.generation
         pending = Pending(batch.boundaries.last + 1)
         feed.in_flight.append(pending)
         previous, feed.counts_sent = feed.counts_sent, asyncio.get_running_loop().create_future()
@@ -194,6 +195,9 @@ class Intake:
     ) -> None:
         try:
             await self._deliver(batch, previous, counts_sent)
+        except asyncio.CancelledError:
+            counts_sent.cancel()  # the batches that wait for them are given up as well
+            raise
         except Exception as error:  # noqa: BLE001  whatever it is, nothing may be committed past this batch
             self._failed(error)
             return

@@ -3,9 +3,14 @@
 A batch is written down before its rows are inserted. Its rows, and the rows of every materialized view, are
 inserted under a token made of its boundaries, and its counts carry the same boundaries; so a batch that was begun
 and may have half-arrived is simply done again: ClickHouse and the counting side drop what they already have.
+
+A worker that was overtaken may write a batch down too late to be found by its successor. It delivers nothing of it
+(see :mod:`pipeline.lease`), and where the successor has begun other batches of the same offsets, those stand.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from msgspec.json import Encoder
 
@@ -20,6 +25,21 @@ def token(source: Source, boundaries: Boundaries, part: str = "") -> str:
     return f"{source.topic}/{source.incarnation}/{source.partition}/{boundaries.first}-{boundaries.last}{part}"
 
 
+def standing(begun: Iterable[tuple[Boundaries, int]]) -> list[Boundaries]:
+    """Return those batches, of all that were begun in some generation, that no later generation has begun otherwise.
+
+    They come and are returned in the order of their offsets. A later generation begins again, with the same boundaries,
+    what it finds in the ledger: where its batches differ, the earlier one came too late and was not delivered.
+    """
+    kept: list[tuple[Boundaries, int]] = []
+    for boundaries, generation in begun:
+        while kept and kept[-1][0].last >= boundaries.first and kept[-1][1] < generation:
+            kept.pop()
+        if not kept or kept[-1][0].last < boundaries.first or kept[-1][1] == generation:
+            kept.append((boundaries, generation))
+    return [boundaries for boundaries, _ in kept]
+
+
 class Ledger:
     """The ``batches`` and ``topics`` tables."""
 
@@ -31,18 +51,20 @@ class Ledger:
         rows = self._clickhouse.rows("SELECT topic, argMax(incarnation, created_at) AS now FROM topics GROUP BY topic")
         return {row["topic"]: row["now"] for row in rows}
 
-    def begin(self, source: Source, boundaries: Boundaries) -> None:
-        """Write a batch down. Writing the same batch down again does no harm."""
-        row = (source.topic, source.incarnation, source.partition, boundaries.first, boundaries.last)
-        columns = ("topic", "incarnation", "partition", "first_offset", "last_offset")
+    def begin(self, source: Source, boundaries: Boundaries, generation: int) -> None:
+        """Write a batch down, in a generation of the group. Writing the same batch down again does no harm."""
+        row = (source.topic, source.incarnation, source.partition, boundaries.first, boundaries.last, generation)
+        columns = ("topic", "incarnation", "partition", "first_offset", "last_offset", "generation")
         self._clickhouse.insert("batches", columns, _encode(row) + b"\n", "")
 
     def begun(self, source: Source, from_offset: int) -> list[Boundaries]:
-        """Return the batches that were begun and hold offsets from ``from_offset`` on, in order."""
+        """Return the batches that stand as begun and hold offsets from ``from_offset`` on, in order."""
         rows = self._clickhouse.rows(
-            "SELECT DISTINCT first_offset, last_offset FROM batches WHERE topic = {topic:String} "
+            "SELECT first_offset, last_offset, max(generation) AS in_generation FROM batches "
+            "WHERE topic = {topic:String} "
             "AND incarnation = {incarnation:String} AND partition = {partition:UInt32} "
-            "AND last_offset >= {from_offset:UInt64} ORDER BY first_offset, last_offset",
+            "AND last_offset >= {from_offset:UInt64} "
+            "GROUP BY first_offset, last_offset ORDER BY first_offset, last_offset",
             {
                 "topic": source.topic,
                 "incarnation": source.incarnation,
@@ -50,7 +72,7 @@ class Ledger:
                 "from_offset": from_offset,
             },
         )
-        return [Boundaries(row["first_offset"], row["last_offset"]) for row in rows]
+        return standing((Boundaries(row["first_offset"], row["last_offset"]), row["in_generation"]) for row in rows)
 
     def known_issues(self, topic: str) -> list[tuple[str, str, str]]:
         """Return issues that no counts tell of and that are not new all the same: (project, environment, fingerprint).

@@ -77,10 +77,11 @@ class Batch(Struct):
     """A contiguous range of one partition's offsets, with the records that were read of it.
 
     ``boundaries`` may be wider than the records, where Kafka no longer has some of them. ``begun_before`` says
-    that an earlier worker began it.
+    that an earlier worker began it. ``generation`` is that of the consumer group in which it is delivered.
     """
 
     source: Source
     boundaries: Boundaries
     records: Sequence[Record]
     begun_before: bool = False
+    generation: int = 0

@@ -17,9 +17,13 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
+from aiokafka.errors import IllegalGenerationError, UnknownMemberIdError
+from aiokafka.protocol.group import HeartbeatRequest, LeaveGroupRequest, SyncGroupRequest
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
+
+from pipeline.lease import Lease
 
 LONGEST_POLL_MS = 100
 """How long the broker may hold a fetch that finds nothing.
@@ -30,6 +34,9 @@ every quiet topic a brake for the busy ones.
 """
 
 
+OVER = frozenset((IllegalGenerationError.errno, UnknownMemberIdError.errno))
+
+
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """Faust's consumer thread, with short polls."""
 
@@ -37,6 +44,33 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer = super()._create_consumer(loop=loop)
         consumer._fetch_max_wait_ms = LONGEST_POLL_MS  # Faust has no setting for it; read when the consumer starts
         return consumer
+
+    async def on_start(self) -> None:
+        """Connect, and have the lease follow what the group's coordinator says, before the group is joined."""
+        await super().on_start()
+        confirm_by_answers(self._ensure_consumer()._coordinator, self.consumer.lease)
+
+
+def confirm_by_answers(coordinator: Any, lease: Lease) -> None:
+    """Have a lease follow the answers that aiokafka's group coordinator gets.
+
+    aiokafka tells nobody when a heartbeat was answered, so its one way to the coordinator is watched.
+    """
+    send = coordinator._send_req
+
+    async def watched(request: Any) -> Any:
+        generation, sent_at = coordinator.generation, lease.clock()
+        if isinstance(request, LeaveGroupRequest):
+            lease.end()
+        answer = await send(request)
+        if isinstance(request, (HeartbeatRequest, SyncGroupRequest)):
+            if answer.error_code == 0:
+                lease.confirm(generation, sent_at)
+            elif answer.error_code in OVER:
+                lease.end()
+        return answer
+
+    coordinator._send_req = watched
 
 
 class Consumer(driver.Consumer):  # type: ignore[misc]
@@ -47,6 +81,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.lease = Lease(self.app.conf.broker_session_timeout)
         self._done: dict[TP, int] = {}
 
     def done(self, tp: TP, next_offset: int) -> None:

@@ -8,6 +8,7 @@ arrays. A value starts with :data:`STATE_VERSION`; a field is added only at the 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, TypeVar
 
 import msgspec
@@ -141,6 +142,44 @@ def decode_value(data: bytes, kind: type[_Entry]) -> _Entry:
     if value.version != STATE_VERSION:
         raise Misconfigured(_REMEDY)
     return value
+
+
+class Changelog:
+    """What stands of a partition's changelog, whose entries are put in as they are read, in order.
+
+    As a rule the later entry of a key stands. But a worker that was overtaken may still write what it had counted
+    after its successor has: then what has been applied further does.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[bytes, tuple[bytes, tuple[object, int]]] = {}
+
+    def put(self, key: bytes, value: bytes | None) -> None:
+        """Take the next entry; raises :class:`Misconfigured` for what this version cannot read."""
+        if not value:
+            self._entries.pop(key, None)
+            return
+        reached = _reached(decode_key(key)[0], value)
+        kept = self._entries.get(key)
+        if kept is None or kept[1][0] != reached[0] or kept[1][1] <= reached[1]:
+            self._entries[key] = value, reached
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """Return keys and values."""
+        return ((key, value) for key, (value, _) in self._entries.items())
+
+
+def _reached(kind: str, value: bytes) -> tuple[object, int]:
+    """Return in what a value's progress is counted, and how far it is."""
+    if kind == WINDOW:
+        window = decode_value(value, WindowEntry)
+        return (window.definition, window.incarnation), window.asof
+    if kind == REACTION:
+        reaction = decode_value(value, ReactionEntry)
+        return (reaction.change, reaction.incarnation), reaction.asof
+    if kind == SOURCE:
+        return (), decode_value(value, SourceEntry).last
+    return (), len(decode_value(value, KnownEntry).environments)
 
 
 _REMEDY = (

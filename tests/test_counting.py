@@ -53,6 +53,7 @@ class Around:
     sending: asyncio.Event = field(default_factory=asyncio.Event)
     opening: asyncio.Event = field(default_factory=asyncio.Event)
     refuse_writes: bool = False
+    held: bool = True
     states: IssueStates = field(default_factory=IssueStates)
     stored: dict[str, int] = field(default_factory=dict)
 
@@ -98,6 +99,7 @@ class Around:
             send_alert=self.send_alert,
             write=self.write,
             done=lambda partition, offset: self.log.append(f"done {partition} {offset}"),
+            held=lambda _generation: self.held,
             sent_before=self.sent_before,
             first_seen=self.first_seen,
             store_reactions=self.store_reactions,
@@ -145,6 +147,21 @@ def test_state_and_progress_are_written_only_so_often() -> None:
         around.now += 2
         await counting.tick(lambda _partition: False)
         assert around.log == ["wrote", "done 0 2"]
+
+    run(test)
+
+
+def test_nothing_is_written_while_the_partition_may_be_another_workers() -> None:
+    async def test(around: Around) -> None:
+        counting = around.counting()
+        await counting.take(0, 0, 1, messages(batch(0, 1)))
+        around.held = False
+        around.now += 5
+        await counting.tick(lambda _partition: False)
+        assert around.log == []
+        around.held = True
+        await counting.tick(lambda _partition: False)
+        assert around.log == ["wrote", "done 0 1"]
 
     run(test)
 

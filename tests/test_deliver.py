@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,8 +15,9 @@ from test_rows import COLUMNS, NOW
 
 from pipeline.clickhouse import ClickHouse, RequestRejected
 from pipeline.config import ClickHouseSettings, RetentionSettings
-from pipeline.deliver import DEAD_LETTER_COLUMNS, Delivery, _middle
+from pipeline.deliver import DEAD_LETTER_COLUMNS, MOST_REFUSED, Delivery, _middle
 from pipeline.errors import Unavailable
+from pipeline.lease import Overtaken
 from pipeline.ledger import Ledger
 from pipeline.metrics import Metrics
 from pipeline.migrate import migrate_clickhouse
@@ -81,16 +82,22 @@ def executor() -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
+async def always(_generation: int) -> None:
+    """The lease of a worker that is never overtaken."""
+
+
 def delivery(
     servers: Any,
     executor: ThreadPoolExecutor,
     process: Callable[[Batch], Outcome] = NOW.process,
     storage: StorageSettings = ALL,
+    held: Callable[[int], Awaitable[None]] = always,
 ) -> Delivery:
     return Delivery(
         at_once(process),
         Thinner(storage).thin,
         COLUMNS,
+        held=held,
         ledger=Ledger(servers),
         clickhouse=servers,
         executor=executor,
@@ -129,6 +136,30 @@ def test_the_ledger_is_written_before_anything_is_sent(executor: ThreadPoolExecu
     assert (counts.first, counts.last) == (0, 4)
 
 
+@pytest.mark.parametrize(("times", "log"), [(0, []), (1, ["ledger"])])
+def test_nothing_is_delivered_of_a_batch_that_is_not_in_the_ledger_in_time(
+    executor: ThreadPoolExecutor, times: int, log: list[str]
+) -> None:
+    """The partition is another worker's before it is written down, or before that is acknowledged."""
+    servers, asked = Servers(), list[int]()
+
+    async def held(generation: int) -> None:
+        asked.append(generation)
+        if len(asked) > times:
+            raise Overtaken
+
+    async def test() -> None:
+        batch = batch_of(*events(3))
+        batch.generation = 7
+        with pytest.raises(Overtaken):
+            await delivered(delivery(servers, executor, held=held), batch)
+
+    run(test())
+    assert set(asked) == {7}
+    assert servers.log == log
+    assert servers.sent == []
+
+
 def test_a_server_that_is_away_gets_the_same_again(executor: ThreadPoolExecutor) -> None:
     servers = Servers(away=1, kafka_away=1)
     run(delivered(delivery(servers, executor), batch_of(*events(3))))
@@ -159,6 +190,31 @@ def test_bad_rows_are_found_and_buried_and_the_others_stored(executor: ThreadPoo
         (DeadLetter.from_headers(headers).offset, DeadLetter.from_headers(headers).stage) for headers in letters
     )
     assert found == [(offset, "store") for offset in sorted(bad)]
+
+
+def test_a_table_that_takes_no_event_any_more_stops_its_partition_and_does_not_drain_it(
+    executor: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It was altered: each event would be refused, to the last one on the topic."""
+    first, all_of_them = MOST_REFUSED - 10, MOST_REFUSED + 40
+    servers = Servers(bad_offsets=set(range(all_of_them)))
+
+    async def test() -> None:
+        to = delivery(servers, executor)
+        await delivered(to, batch_of(*events(first)))
+        assert servers.offsets("dead_letters") == list(range(first))
+        stopped = asyncio.create_task(delivered(to, batch_of(*events(all_of_them)[first:])))
+        while "is not the events" not in caplog.text:  # noqa: ASYNC110  it is tried in threads
+            await asyncio.sleep(0.01)
+        assert not stopped.done()
+        assert servers.offsets("dead_letters") == list(range(first))
+        # The table is mended, and two of the events are bad all the same.
+        servers.bad_offsets = {first, all_of_them - 2}
+        await stopped
+
+    run(test())
+    assert servers.offsets("errors") == sorted(set(range(first, all_of_them)) - servers.bad_offsets)
+    assert servers.offsets("dead_letters") == sorted({*range(first), *servers.bad_offsets})
 
 
 def test_an_event_that_clickhouse_refuses_is_buried_with_its_project_and_weight(executor: ThreadPoolExecutor) -> None:

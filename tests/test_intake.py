@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.gather import Limits
-from pipeline.intake import TICK_S, Intake
+from pipeline.intake import TICK_S, Deliver, Intake
+from pipeline.lease import Overtaken
 from pipeline.records import Batch, Boundaries, Source
 
 
@@ -61,14 +62,14 @@ class Deliveries:
         else:
             gate.set_result(None)
 
-    def intake(self, *, records: int = 2, most_in_flight: int = 2) -> Intake:
+    def intake(self, *, records: int = 2, most_in_flight: int = 2, deliver: Deliver | None = None) -> Intake:
         return Intake(
             "errors",
             limits=Limits(records, 1_000_000, 0.5),
             most_in_flight=most_in_flight,
             source=lambda partition: Source("errors", "life", partition),
             begun=self.begun,
-            deliver=self.deliver,
+            deliver=deliver or self.deliver,
             done=lambda partition, offset: self.done.append((partition, offset)),
             failed=self.failures.append,
             clock=lambda: self.now,
@@ -267,6 +268,33 @@ def test_what_is_not_done_in_time_is_given_up_with_its_partition() -> None:
         await intake.take(0, 0, 2, reads(0, 1))
         await settle()
         assert intake.in_flight == 2
+
+    run(test)
+
+
+def test_what_waits_for_the_counts_of_a_batch_that_was_given_up_is_given_up_too() -> None:
+    """Another worker has the partition: its counts will come in their order."""
+
+    async def test(to: Deliveries) -> None:
+        first, second = asyncio.Event(), asyncio.Event()
+
+        async def deliver(batch: Batch, previous: Awaitable[None], counts_sent: asyncio.Future[None]) -> None:
+            to.started.append((batch.boundaries.first, batch.generation))
+            if batch.boundaries.first == 0:
+                await first.wait()
+                raise Overtaken
+            await previous
+            second.set()
+
+        intake = to.intake(deliver=deliver)
+        await intake.take(0, 0, 3, reads(0, 3))
+        await settle()
+        assert to.started == [(0, 3), (2, 3)]
+        first.set()
+        await intake.drain()
+        assert not second.is_set()
+        assert to.done == []
+        assert to.failures == []
 
     run(test)
 

@@ -138,7 +138,7 @@ def test_a_topic_that_was_made_again_begins_another_life(settings: Settings, dat
     ledger = Ledger(database)
     before = ledger.incarnations()
     # The ledger has seen more offsets of it than there are: it was deleted and made again behind our back.
-    ledger.begin(Source("errors", before["errors"], 0), Boundaries(0, 99))
+    ledger.begin(Source("errors", before["errors"], 0), Boundaries(0, 99), 1)
     asyncio.run(migrate_kafka(settings, database, quiet))
     after = ledger.incarnations()
     assert [topic for topic in before if before[topic] != after[topic]] == ["errors"]
@@ -182,11 +182,21 @@ def test_batches_are_written_down_and_found_by_their_source(database: ClickHouse
     ledger = Ledger(database)
     source, other = Source("errors", "life", 1), Source("errors", "life", 2)
     for boundaries in (Boundaries(10, 19), Boundaries(0, 9), Boundaries(10, 19)):
-        ledger.begin(source, boundaries)
-    ledger.begin(other, Boundaries(0, 5))
+        ledger.begin(source, boundaries, 1)
+    ledger.begin(other, Boundaries(0, 5), 1)
     assert ledger.begun(source, 0) == [Boundaries(0, 9), Boundaries(10, 19)]
     assert ledger.begun(source, 10) == [Boundaries(10, 19)]
     assert ledger.begun(source, 20) == []
+
+
+def test_a_batch_that_a_later_generation_has_begun_otherwise_does_not_stand(database: ClickHouse) -> None:
+    migrate_clickhouse(database, RetentionSettings(), quiet)
+    ledger, source = Ledger(database), Source("errors", "life", 1)
+    ledger.begin(source, Boundaries(0, 9), 1)
+    ledger.begin(source, Boundaries(10, 14), 2)
+    ledger.begin(source, Boundaries(15, 24), 2)
+    ledger.begin(source, Boundaries(10, 19), 1)
+    assert ledger.begun(source, 0) == [Boundaries(0, 9), Boundaries(10, 14), Boundaries(15, 24)]
 
 
 def test_tokens_are_different_for_different_batches() -> None:

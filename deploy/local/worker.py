@@ -76,6 +76,9 @@ def migrate(environment: Mapping[str, str]) -> None:
     except subprocess.TimeoutExpired as error:
         raise Unavailable(f"the migrations were not finished after {_MIGRATE_SECONDS} s") from error
     if done.returncode != 0:
-        said = " | ".join((done.stderr or done.stdout).strip().splitlines()[-3:])
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        # What libraries log on the way says no more than the command's own last line.
+        own = [line.removeprefix("aftershock: ") for line in lines if line.startswith("aftershock: ")]
+        said = " | ".join(own or lines[-3:])
         kind = Misconfigured if done.returncode == _MISCONFIGURED else Unavailable
         raise kind(f"the migrations failed: {said}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 
 import click
 import msgspec
 
+from pipeline import kafka
 from pipeline.commands.settings import with_settings
 from pipeline.config import Settings
 from pipeline.errors import AftershockError
@@ -22,7 +24,8 @@ from pipeline.logs import configure_logs
 def command(settings: Settings, *, web_port: int | None, log_level: str) -> None:
     """Run one worker process. Start one for each core; Kafka spreads the partitions over them.
 
-    Ends with 0 after SIGTERM or Ctrl-C, and with 1 when something failed that a restart may mend.
+    Ends with 0 after SIGTERM or Ctrl-C, with 4 when Kafka does not answer at the start, and with 1 when something
+    failed that a restart may mend.
 
     \b
     Examples:
@@ -34,6 +37,7 @@ def command(settings: Settings, *, web_port: int | None, log_level: str) -> None
     from pipeline.app import Worker
 
     configure_logs(log_level)
+    asyncio.run(_reach_kafka(settings))
     if web_port is not None:
         settings = msgspec.structs.replace(settings, worker=msgspec.structs.replace(settings.worker, web_port=web_port))
     worker = Worker(settings)
@@ -48,3 +52,9 @@ def command(settings: Settings, *, web_port: int | None, log_level: str) -> None
         raise worker.failure
     if worker.failure is not None:
         sys.exit(1)
+
+
+async def _reach_kafka(settings: Settings) -> None:
+    """Say in one line that Kafka does not answer: Faust would do so with a stack trace."""
+    async with kafka.administration(settings.kafka):
+        pass
