@@ -92,6 +92,22 @@ CANDIDATES: tuple[Candidate, ...] = (
     Candidate("email", r"%40(?:[a-z\x80-\xff\[]|\d[\w\-]{0,20}\.?[a-z])", (kinds.EMAIL,)),
     Candidate("inserted", r"\)(?:\s|\\{1,4}[nrt]|\+|%20){0,4}values", _KEY_KINDS),
     Candidate("url", r"(?://|%2f)[^/\s\"@]{0,200}(?::|%3a)[^/\s\"]{0,200}(?:@|%40)", (kinds.PASSWORD,)),
+    Candidate(
+        "source_name",
+        r"@(?:tcp|udp|unix)\(|(?:oracle:thin:|sqlplus )[^\s@\"]{3,130}@",
+        (kinds.PASSWORD,),
+        caseless=False,
+    ),
+    Candidate(
+        "client_option",
+        r"(?:mysql(?:dump|admin|import|show)?|mariadb(?:-dump)?|redis-cli|sshpass"
+        r"|(?:docker|podman|nerdctl|registry) login) -",
+        (kinds.PASSWORD,),
+        caseless=False,
+    ),
+    Candidate("part", r"name=\\{1,7}\"[\w.\-\[\]]{1,64}\\{1,7}\"(?:\\{1,7}[rn]){2}", _KEY_KINDS, caseless=False),
+    Candidate("element", r"</(?:\w{1,16}:)?\w{0,16}(?i:passw|pwd|secret|token)", _KEY_KINDS, caseless=False),
+    Candidate("invalid_input", r", input_value=", _KEY_KINDS, caseless=False),
     Candidate("number", r"\d{13}", (kinds.CARD, kinds.IMEI)),
     Candidate("card", r"\d{4}[ .+\-]\d{4,6}[ .+\-]\d{4}", (kinds.CARD,)),
     Candidate("card", r"\d{4}(?:%20|\xc2\xa0)\d{4,6}(?:%20|\xc2\xa0)\d{4}|\d{6}[ \-]\d{7}", (kinds.CARD,)),
@@ -156,7 +172,9 @@ CANDIDATES: tuple[Candidate, ...] = (
         (kinds.TOKEN,),
         caseless=False,
     ),
-    Candidate("private_key", r"-----BEGIN(?: |%20|\+)[A-Z0-9 +%]{0,36}PRIVATE", (kinds.PRIVATE_KEY,), caseless=False),
+    Candidate(
+        "private_key", r"-----(?:BEGIN|END)(?: |%20|\+)[A-Z0-9 +%]{0,36}PRIVATE", (kinds.PRIVATE_KEY,), caseless=False
+    ),
     Candidate(
         "home",
         r"(?:/home/|/Users/|(?:Users|users|Documents and Settings)(?:\\\\|/)+)[^/\\\"\s]",

@@ -207,6 +207,32 @@ KEY_LINE = re.compile(rb"[ \\tnr\"']*(?:[A-Za-z0-9+/=\\]{16,}|-----END .*|[A-Za-
 """A line of a private key after its first one, as a raw JSON string."""
 
 
+KEY_BODY = re.compile(rb"[ \\tnr\"']*[A-Za-z0-9+/=]{1,80}(?:\\[tnr]|[ ,\"'\\])*")
+"""A line of a private key's body, the last of which may be short, as a raw JSON string."""
+_LAST_LINE = re.compile(rb"[A-Za-z0-9+/=]{1,80}\Z")
+_MOST_KEY_LINES = 128
+
+
+def find_key_end(flat: bytes, offset: int) -> tuple[list[Span], bool]:
+    """Find the last line of a private key at ``offset``, with what stands of the key before it.
+
+    The second value says whether something does: of the last line alone, nothing is secret.
+    """
+    end = _PEM_END.search(flat, max(0, offset - 80), offset + 80)
+    if end is None:
+        return [], False
+    start = end.start()
+    for line in range(_MOST_KEY_LINES):
+        head = flat[max(0, start - 96) : start].rstrip(b" \x01\r\n")
+        while head.endswith((b"\\n", b"\\r")):
+            head = head[:-2].rstrip(b"\\")
+        last = _LAST_LINE.search(head)
+        if last is None or (line and len(last[0]) < 16):
+            break
+        start = max(0, start - 96) + last.start()
+    return [(start, end.end(), PRIVATE_KEY)], end.start() - start >= 16
+
+
 def find_private_key(flat: bytes, low: int, high: int) -> list[Span]:
     """Find private keys in PEM armour (RFC 7468, OpenSSH, PGP); one cut off runs to the end of the string."""
     found: list[Span] = []
@@ -221,7 +247,7 @@ def find_private_key(flat: bytes, low: int, high: int) -> list[Span]:
 
 _USERINFO = re.compile(
     rb"[A-Za-z][A-Za-z0-9+.\-]{0,24}+(?:\x02\x02)?:(?:[\x01\x02]{0,2}/){2}[^\s/?\"'<>@:\x02]{0,256}+"
-    rb"(?:\x02\x02[^\s/?\"'<>@:][^\s/?\"'<>@:\x02]{0,256}+){0,32}(?:\x02\x02)?:"
+    rb"(?:\x02\x02[^\s/?\"'<>:][^\s/?\"'<>@:\x02]{0,256}+){0,32}(?:\x02\x02)?:"
 )
 _PASSWORD_TO_AT = re.compile(rb"((?:[^\s/?\"'<>\x01\x02]|\x02\x02.)*)(?:\x02\x02)?@")
 """Up to the last ``@`` that comes before the host ends."""

@@ -15,10 +15,24 @@ import msgspec
 
 from pipeline.scrub import addresses, cards, credentials, digits
 from pipeline.scrub.allow import Allowed
+from pipeline.scrub.announced import (
+    find_client_option,
+    find_element,
+    find_invalid_input,
+    find_part,
+    find_source_name,
+)
 from pipeline.scrub.candidates import UNICODE
-from pipeline.scrub.credentials import KEY_LINE, is_replacement
+from pipeline.scrub.credentials import KEY_BODY, KEY_LINE, find_key_end, is_replacement
 from pipeline.scrub.edits import Edits
-from pipeline.scrub.jsontext import canonical, following_strings, is_document, leaves, sibling_strings
+from pipeline.scrub.jsontext import (
+    canonical,
+    following_strings,
+    is_document,
+    leaves,
+    preceding_strings,
+    sibling_strings,
+)
 from pipeline.scrub.keys import KeyNames
 from pipeline.scrub.kinds import BODY, IP, PHONE, PRIVATE_KEY, VARIABLES, Span
 from pipeline.scrub.members import LONGEST_KEY, Leaf, closing_quote, find_member, may_be_beside, says_nothing
@@ -35,6 +49,7 @@ Finder = Callable[[bytes, int, int], list[Span]]
 FINDERS: dict[str, tuple[Finder, int]] = {
     "authorization": (credentials.find_authorization, 32),
     "card": (cards.find_card, 64),
+    "client_option": (find_client_option, 128),
     "email": (credentials.find_email, 32),
     "home": (credentials.find_home, 72),
     "iban": (digits.find_iban, 24),
@@ -48,6 +63,7 @@ FINDERS: dict[str, tuple[Finder, int]] = {
     "mobile": (digits.find_bare_mobile, 16),
     "national": (digits.find_national_phone, 20),
     "private_key": (credentials.find_private_key, 64),
+    "source_name": (find_source_name, 200),
     "spoken": (find_spoken_password, 64),
     "ssn": (digits.find_ssn, 14),
     "trunk": (digits.find_trunk_phone, 24),
@@ -59,6 +75,15 @@ FINDERS: dict[str, tuple[Finder, int]] = {
 """The exact checks that need nothing but the string, by the name that candidates give them, and how far before the
 candidate's end the finding may begin."""
 
+BY_NAME: dict[str, Callable[[bytes, int, KeyNames], list[Span]]] = {
+    "element": find_element,
+    "inserted": find_inserted,
+    "invalid_input": find_invalid_input,
+    "option": find_option,
+    "part": find_part,
+}
+"""The exact checks that need to know which names are sensitive."""
+
 _FEW = 2
 _AHEAD = 512
 """Where a finder is called for the third time in a string, it looks this far ahead, so that candidates that stand
@@ -67,6 +92,8 @@ close together cost little."""
 _SOURCE_KEYS = frozenset((b"context_line", b"pre_context", b"post_context"))
 _SOURCE_AFTER = {b"pre_context": (b"context_line", b"post_context"), b"context_line": (b"post_context",)}
 """Where source goes on after a field's last line."""
+_SOURCE_BEFORE = {b"post_context": (b"context_line", b"pre_context"), b"context_line": (b"pre_context",)}
+"""Where source comes from before a field's first line."""
 _NAMES_ONLY = frozenset(("modules", "measurements"))
 """Sections whose keys are names of things: a package called ``token`` holds no secret."""
 
@@ -261,14 +288,13 @@ class Pass:
         if finder == "named" and (not spot.is_string or _PHONE_VALUE.fullmatch(flat)):
             return self._announced(spot)
         if finder in FINDERS:
-            return _exact(flat, offset, finder, base, known)
+            spans = _exact(flat, offset, finder, base, known)
+            return spans or (self._key_before_end(spot, offset) if finder == "private_key" else [])
         engine = self._engine
         if finder in ("field", "beside"):
             return find_text_field(flat, offset, engine.names, lambda: spot.owner in _SOURCE_KEYS)
-        if finder == "option":
-            return find_option(flat, offset, engine.names)
-        if finder == "inserted":
-            return find_inserted(flat, offset, engine.names)
+        if finder in BY_NAME:
+            return BY_NAME[finder](flat, offset, engine.names)
         if finder == "escaped":
             return self._rescanned(spot)
         return engine.scan.custom_spans(finder, flat, offset)
@@ -342,23 +368,48 @@ class Pass:
 
     def _add_key_lines(self, spot: Spot) -> None:
         """Remove the lines of a private key that goes on in the next strings, as source context has it."""
-        for start, stop in following_strings(self._text, spot.stop):
-            if not self._add_key_line(start, stop):
-                return
-            self._covered = stop
+        strings = list(following_strings(self._text, spot.stop))
+        removed = self._add_key_run(strings)
+        if removed:
+            self._covered = strings[removed - 1][1]
+        if removed < len(strings):
+            return
         for field in _SOURCE_AFTER.get(spot.owner or b"", ()):
             for strings in sibling_strings(self._text, spot.start, spot.owner or b"", field):
-                for start, stop in strings:
-                    if not self._add_key_line(start, stop):
-                        break
+                self._add_key_run(strings)
 
-    def _add_key_line(self, start: int, stop: int) -> bool:
-        """Remove a line if it is one of a private key; whether the key may go on after it."""
-        line = self._text[start:stop]
-        if KEY_LINE.fullmatch(line) is None:
-            return False
-        self._edits.add_leaf(Leaf(start, stop, PRIVATE_KEY, is_string=True))
-        return b"-----END" not in line
+    def _add_key_run(self, strings: list[tuple[int, int]]) -> int:
+        """Remove lines up to the first that is none of a private key, or to the key's end; how many they were."""
+        lines = [self._text[start:stop] for start, stop in strings]
+        for index, line in enumerate(lines):
+            last = index + 1 < len(lines) and b"-----END" in lines[index + 1]  # may be a short one
+            if KEY_LINE.fullmatch(line) is None and not (last and KEY_BODY.fullmatch(line)):
+                return index
+            self._edits.add_leaf(Leaf(*strings[index], PRIVATE_KEY, is_string=True))
+            if b"-----END" in line:
+                return index + 1
+        return len(lines)
+
+    def _key_before_end(self, spot: Spot, offset: int) -> list[Span]:
+        """Find a private key by its last line where the first one is out of view, also in the strings before."""
+        spans, has_body = find_key_end(spot.flat, offset)
+        if not spans or not spot.is_string or spans[0][0] > 0:
+            return spans if has_body else []
+        groups = [preceding_strings(self._text, spot.start)]
+        for field in _SOURCE_BEFORE.get(spot.owner or b"", ()):
+            groups += [s[::-1] for s in sibling_strings(self._text, spot.start, spot.owner or b"", field)]
+        before: list[tuple[int, int]] = []
+        for strings in groups:
+            for start, stop in strings:
+                line = self._text[start:stop]
+                if KEY_BODY.fullmatch(line) is None or (before and stop - start < 16):
+                    break
+                before.append((start, stop))
+        if not has_body and not any(stop - start >= 16 for start, stop in before):
+            return []
+        for start, stop in before:
+            self._edits.add_leaf(Leaf(start, stop, PRIVATE_KEY, is_string=True))
+        return spans
 
     def _is_safe(self, value: int) -> bool:
         """Whether a policy leaves the value that begins at ``value`` as it is."""

@@ -32,6 +32,8 @@ _PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}
 _UNICODE = re.compile(rb"\\u[0-9a-fA-F]{4}")
 _INNER_UNICODE = re.compile(rb"(?<![\x01\\])[\x01\\]++u([0-9a-fA-F]{4})")
 _PERCENT = re.compile(rb"%([0-9a-fA-F]{2})")
+_COLOUR = re.compile(rb"\x04\[[0-9;]{0,16}m")
+"""What is left of a terminal's colour code once its escape character is filled."""
 _BACKSLASH = 0x5C
 _SHORT_ESCAPES = {
     0x08: b"\\b", 0x09: b"\\t", 0x0A: b"\\n", 0x0C: b"\\f", 0x0D: b"\\r", 0x22: b'\\"', 0x5C: b"\\\\",
@@ -82,6 +84,8 @@ def flatten(raw: bytes) -> bytes:
             if b"\\u" in flat:
                 flat = _PAIR.sub(b"\x01\x01\x01\x01\x01\x01\x01\x04\x04\x04\x04\x04", flat)
                 flat = _UNICODE.sub(b"\x01\x01\x01\x01\x01\x04", flat)
+                if b"\x04[" in flat:
+                    flat = _COLOUR.sub(_filled, flat)
         flat = flat.replace(b"\x03", b"\\")
         if b"\\u" in flat:
             flat = _INNER_UNICODE.sub(_inner_unicode, flat)
@@ -122,6 +126,10 @@ def _inner_unicode(match: re.Match[bytes]) -> bytes:
         return match[0]
     character = chr(code).encode()
     return PERCENT_FILL * (len(match[0]) - len(character)) + character
+
+
+def _filled(match: re.Match[bytes]) -> bytes:
+    return FILL * (len(match[0]) - 1) + b"\x04"
 
 
 def _percent(match: re.Match[bytes]) -> bytes:
@@ -236,6 +244,21 @@ def following_strings(text: bytes, stop: int, limit: int = 256) -> Iterator[tupl
         if text[skip_space(text, stop + 1)] == 0x3A:
             return
         yield start + 1, stop
+
+
+def preceding_strings(text: bytes, start: int, limit: int = 64) -> list[tuple[int, int]]:
+    """List the bounds of the strings before the one whose content begins at ``start``, in the same array, backwards."""
+    found: list[tuple[int, int]] = []
+    for _ in range(limit):
+        comma = back_over_space(text, start - 1)
+        stop = back_over_space(text, comma)
+        if text[comma] != 0x2C or text[stop] != 0x22:
+            break
+        start = opening_quote(text, stop) + 1
+        if text[back_over_space(text, start - 1)] == 0x3A:
+            break
+        found.append((start, stop))
+    return found
 
 
 _SIBLING_WINDOW = 16384

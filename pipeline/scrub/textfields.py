@@ -143,6 +143,11 @@ def _value(flat: bytes, offset: int, name: bytes, kind: str, *, source: bool, qu
     return _span(flat, match, kind)
 
 
+def value_at(flat: bytes, offset: int, kind: str) -> list[Span]:
+    """Find the value of ``kind`` that begins at ``offset``, just after an equals sign."""
+    return _value(flat, offset, b"", kind, source=False, quoted=True)
+
+
 def _says_other(value: bytes, kind: str) -> bool:
     """Whether a bare word after a key is no value of this kind: a number's without digits, a mode of ``fetch``."""
     if kind in _NUMBERS:

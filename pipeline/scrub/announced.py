@@ -1,0 +1,82 @@
+"""Secrets that stand at some distance from the word that announces them, in formats of their own.
+
+Parts of a multipart body, XML elements with attributes, validation errors of pydantic, data source names of Go's MySQL
+driver and of Oracle, and the passwords that clients of databases and registries take on their command lines. All read
+the flat form of a string (see :mod:`pipeline.scrub.jsontext`) and a bounded stretch around an offset in it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pipeline.scrub.keys import KeyNames
+from pipeline.scrub.kinds import PASSWORD, Span
+from pipeline.scrub.textfields import is_blank, value_at
+
+_BREAK = rb"[\x01\\]*(?:[\r\n]|(?<=\\)[rn])"
+_PART = re.compile(rb"name=[\\\x01]*\"([^\"\\\x01]{1,64})[\\\x01]*\"(?:" + _BREAK + rb"){2,4}([^\r\n\x01\\]++)")
+_ELEMENT = re.compile(rb"<(?:[\w\-.]{1,24}:)?([\w\-.]{1,64})\s[^<>]{1,160}>([^<]{1,512})</")
+_FIELD_LINE = re.compile(rb"(?:\n|\\n|^)([\w.\-]{1,128})[\x01\\]*\Z")
+_SOURCE_NAME = re.compile(
+    rb"(?:(?<![\w.\-+%])[\w.\-+%]{1,64}:([^\s/\"'\x01]{1,128}?)@(?=(?:tcp|udp|unix)\()"
+    rb"|(?:oracle:thin:|sqlplus (?:-\w{1,8} )?)[^\s/\"'@\x01]{1,64}/([^\s@\"'\x01]{1,64})@)"
+)
+_CLIENT_OPTION = re.compile(
+    rb"(?:(?:mysql|mariadb)[\w\-]{0,8} (?:[^\s\x01]{1,64} ){0,8}?-p(?!ort|ath|assw)|sshpass -p ?"
+    rb"|redis-cli (?:[^\s\x01]{1,64} ){0,8}?-a "
+    rb"|(?:docker|podman|nerdctl|helm registry) login (?:[^\s\x01]{1,64} ){0,8}?-p )[\\\x01]*[\"']?([^\s\"'\\\x01]+)"
+)
+_WINDOW = 640
+
+
+def find_part(flat: bytes, offset: int, names: KeyNames) -> list[Span]:
+    """Find the value of a sensitive field in a body of ``multipart/form-data`` (RFC 7578)."""
+    return _by_name(_PART, flat, max(0, offset - 128), offset, names)
+
+
+def find_element(flat: bytes, offset: int, names: KeyNames) -> list[Span]:
+    """Find the text of an XML element with attributes: ``<wsse:Password Type="PasswordText">x</wsse:Password>``."""
+    return _by_name(_ELEMENT, flat, max(0, offset - 400), offset, names)
+
+
+def _by_name(pattern: re.Pattern[bytes], flat: bytes, low: int, offset: int, names: KeyNames) -> list[Span]:
+    for match in pattern.finditer(flat, low, min(len(flat), offset + _WINDOW)):
+        if match.start() >= offset:
+            break
+        kind = names.kind_of(match[1])
+        if kind is not None and not is_blank(match[2]):
+            return [(match.start(2), match.end(2), kind)]
+    return []
+
+
+def find_invalid_input(flat: bytes, offset: int, names: KeyNames) -> list[Span]:
+    """Find what pydantic (https://docs.pydantic.dev) shows of a sensitive field: ``input_value='x'``.
+
+    The field's path stands alone on the line before; ``offset`` is just after the equals sign.
+    """
+    low = max(0, offset - _WINDOW)
+    line = max(flat.rfind(b"\n  ", low, offset), flat.rfind(b"\\n  ", low, offset))
+    field = _FIELD_LINE.search(flat, max(0, line - 136), line) if line >= 0 else None
+    kind = names.kind_of(field[1][field[1].rfind(b".") + 1 :]) if field is not None else None
+    return value_at(flat, offset, kind) if kind is not None else []
+
+
+def find_source_name(flat: bytes, low: int, high: int) -> list[Span]:
+    """Find the passwords in ``user:password@tcp(host)/db`` and ``jdbc:oracle:thin:user/password@host``."""
+    return _passwords(_SOURCE_NAME, flat, low, high)
+
+
+def find_client_option(flat: bytes, low: int, high: int) -> list[Span]:
+    """Find the passwords in ``mysql -psecret``, ``sshpass -p x``, ``redis-cli -a x`` and ``docker login -p x``."""
+    return _passwords(_CLIENT_OPTION, flat, low, high)
+
+
+def _passwords(pattern: re.Pattern[bytes], flat: bytes, low: int, high: int) -> list[Span]:
+    found: list[Span] = []
+    for match in pattern.finditer(flat, low, min(len(flat), high + 256)):
+        if match.start() >= high:
+            break
+        start, stop = match.span(match.lastindex or 1)
+        if not is_blank(flat[start:stop]):
+            found.append((start, stop, PASSWORD))
+    return found
