@@ -14,9 +14,11 @@ import msgspec
 from pipeline.commands.settings import with_settings
 from pipeline.config import Settings
 from pipeline.errors import Misconfigured
+from pipeline.gateway.auth import from_dsn
 from pipeline.gateway.projects import clash, without_clashes
 from pipeline.gateway.registry import register, registered, unregister
-from pipeline.gateway.settings import ProjectSettings
+from pipeline.gateway.rejection import Rejected
+from pipeline.gateway.settings import CATEGORIES, ProjectSettings
 
 _URL = click.option("--url", help="Where SDKs reach the gateway.  [default: what [gateway] says it listens on]")
 _LIMITS = ("minute", "day", "month")
@@ -76,8 +78,9 @@ def add(settings: Settings, *, name: str, number: int | None, url: str | None) -
     same = clash((*projects, project))
     if same:
         raise Misconfigured(f"there is a project with this {same}: choose another, or see `aftershock projects list`")
+    dsn = _dsn(settings, url, project.id, project.keys[0])
     asyncio.run(register(settings.kafka, project))
-    click.echo(_dsn(settings, url, project.id, project.keys[0]))
+    click.echo(dsn)
 
 
 @command.command("keys")
@@ -115,12 +118,13 @@ def rotate(settings: Settings, *, name: str, revoke_others: bool, url: str | Non
     """
     project = _changeable(settings, name)
     key = _new_key()
+    dsn = _dsn(settings, url, project.id, key)
     asyncio.run(register(settings.kafka, _changed(project, keys=[key] if revoke_others else [key, *project.keys])))
-    click.echo(_dsn(settings, url, project.id, key))
+    click.echo(dsn)
 
 
 @command.command("revoke")
-@click.argument("key")
+@click.argument("key", metavar="KEY|DSN")
 @with_settings
 def revoke(settings: Settings, *, key: str) -> None:
     """Take a key out of its project: nothing that comes with it is taken any more.
@@ -128,12 +132,14 @@ def revoke(settings: Settings, *, key: str) -> None:
     \b
     Examples:
       aftershock projects revoke 0123456789abcdef0123456789abcdef
+      aftershock projects revoke https://0123456789abcdef0123456789abcdef@errors.example.com/1
     """
-    owner = next((project for project in _all(settings) if key.lower() in project.keys), None)
+    key = _key_of(key)
+    owner = next((project for project in _all(settings) if key in project.keys), None)
     if owner is None:
         raise Misconfigured("no project has this key: see `aftershock projects list`")
     project = _changeable(settings, owner.name)
-    left = [one for one in project.keys if one != key.lower()]
+    left = [one for one in project.keys if one != key]
     if not left:
         raise Misconfigured(
             f"it is the only key of {project.name}: `aftershock projects rotate {project.name} --revoke-others` gives "
@@ -163,8 +169,8 @@ def change(
 ) -> None:
     """Set what a project may send. What is not named stays as it is; a limit without a number is taken away.
 
-    Categories are error, transaction, span, log_item, session, monitor, feedback, attachment, profile, replay,
-    default; all counts them all.
+    Categories are error, transaction, span, log_item, session, monitor, feedback, attachment, profile,
+    profile_chunk, replay, default; all counts them all.
 
     \b
     Examples:
@@ -179,6 +185,8 @@ def change(
     for period, given in zip(_LIMITS, (per_minute, per_day, per_month), strict=True):
         if given:
             fields[f"per_{period}"] = _limits(getattr(project, f"per_{period}"), given)
+    if spike is not None and 0 < spike < 1:
+        raise Misconfigured("--spike is 1 or more, in times an hour's norm, or 0 for no end")
     if spike is not None:
         fields["spike"] = {"times": spike} if spike else None
     changed = _changed(project, **fields)
@@ -239,10 +247,24 @@ def _limits(before: dict[Any, int], given: Iterable[str]) -> dict[str, int]:
         category, equals, number = one.partition("=")
         if not equals or not (number.isdigit() or not number):
             raise Misconfigured("a limit is a category, =, and a number: error=6000, or error= to take it away")
+        if category not in CATEGORIES:
+            raise Misconfigured(f"a limit's category is one of {', '.join(CATEGORIES)}")
         limits.pop(category, None)
         if number:
             limits[category] = int(number)
     return limits
+
+
+def _key_of(text: str) -> str:
+    """Return the key that was given, by itself or in its DSN."""
+    if "://" not in text:
+        return text.lower()
+    try:
+        return from_dsn(text).key
+    except Rejected as rejected:
+        raise Misconfigured(
+            f"{rejected.reason}: give the key, or its DSN as `aftershock projects list` prints it"
+        ) from None
 
 
 def _new_key() -> str:

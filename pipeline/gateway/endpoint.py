@@ -98,8 +98,7 @@ class Endpoint:
         except Rejected as rejected:
             if rejected.outcome in FAILURES and not self._projects.open:
                 self._guesses.failed(incoming.address, now_s)
-            # Whose it was, and of what kind, is not known for certain: one for the whole request.
-            self._outcomes.add("", "", "default", f"invalid:{rejected.outcome}")
+            self.refuse(incoming, rejected)
             raise
         try:
             items.check(parsed.items)
@@ -112,6 +111,22 @@ class Endpoint:
         for one in taken.dropped:
             self._outcomes.add(project.name, key, one.category, one.reason, one.quantity)
         return taken
+
+    def refuse(self, incoming: Incoming, rejected: Rejected) -> None:
+        """Count a request that is refused before its items are known: as one, for the project of its head's key."""
+        project, key = self._named(incoming)
+        self._outcomes.add(project, key, "default", f"invalid:{rejected.outcome}")
+
+    def _named(self, incoming: Incoming) -> tuple[str, str]:
+        """Return the project and the key in a request's head; empty where they do not belong together."""
+        try:
+            http = auth.from_http(incoming.headers, incoming.query)
+            if http is None or self._projects.open:
+                return "", ""
+            credentials = auth.agreed(http, None, incoming.project)
+            return self._projects.admit(credentials, None).name, credentials.key
+        except Rejected:
+            return "", ""
 
     def _read(self, incoming: Incoming, now_s: float) -> tuple[Envelope, ProjectSettings, str]:
         """Return the envelope of a request, the project that it belongs to, and its key."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
 import time
 from collections.abc import Mapping
@@ -121,8 +122,10 @@ class Server:
         try:
             await site.start()
         except OSError as error:
+            # asyncio's own text repeats the address; numbers below zero are those of looking a name up.
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
             raise Misconfigured(
-                f"the gateway cannot listen on {host}:{port} ({error.strerror}): set another gateway.port"
+                f"the gateway cannot listen on {host}:{port} ({reason}): set another gateway.host or gateway.port"
             ) from None
 
     @property
@@ -210,13 +213,9 @@ class Server:
 
     async def _messages(self, request: web.BaseRequest, page: re.Match[str]) -> endpoint.Taken:
         """Make messages of a request; from then on they are held, which may be far larger, and not its body."""
-        body = await self._body(request)
+        body = await self._body(request, page)
         try:
-            query: Mapping[str, str] = request.query if request.query_string else {}
-            form: Literal["envelope", "store"] = "store" if page["form"] == "store" else "envelope"
-            address = client_address(request, self._settings.proxies)
-            incoming = Incoming(form, page["project"], request.headers, query, body, address)
-            taken = self._endpoint.take(incoming, time.time())
+            taken = self._endpoint.take(self._incoming(request, page, body), time.time())
         finally:
             self._held -= len(body)
         self._metrics.count(taken.dropped)
@@ -256,12 +255,18 @@ class Server:
         for one in taken.delivered:
             self._outcomes.add(taken.project, taken.key, one.category, why, one.quantity)
 
-    async def _body(self, request: web.BaseRequest) -> bytes:
+    def _incoming(self, request: web.BaseRequest, page: re.Match[str], body: bytes) -> Incoming:
+        query: Mapping[str, str] = request.query if request.query_string else {}
+        form: Literal["envelope", "store"] = "store" if page["form"] == "store" else "envelope"
+        address = client_address(request, self._settings.proxies)
+        return Incoming(form, page["project"], request.headers, query, body, address)
+
+    async def _body(self, request: web.BaseRequest, page: re.Match[str]) -> bytes:
         """Read a body; one that is not taken is counted."""
         try:
             return await self._read(request)
         except Rejected as rejected:
-            self._outcomes.add("", "", "default", f"invalid:{rejected.outcome}")
+            self._endpoint.refuse(self._incoming(request, page, b""), rejected)
             raise
 
     async def _read(self, request: web.BaseRequest) -> bytes:

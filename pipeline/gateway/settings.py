@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta, Struct
 
@@ -23,6 +23,8 @@ Category = Literal[
     "replay",
     "default",
 ]
+CATEGORIES: tuple[Category, ...] = get_args(Category)
+"""The data categories that limits know; ``all`` counts them all."""
 
 
 class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True):

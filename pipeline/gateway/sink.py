@@ -49,6 +49,7 @@ class Sink:
         Raises:
             Unavailable: Kafka does not answer.
         """
+        logging.getLogger("aiokafka.producer.sender").addFilter(_is_news)
         try:
             self._producer = await self._connected(idempotent=True)
         except UnknownError:
@@ -167,6 +168,11 @@ async def _is_refused(acknowledgement: asyncio.Future[Any]) -> bool:
     except (MessageSizeTooLargeError, InvalidMessageError):
         return True
     return False
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Return whether a line of aiokafka's says more than what it raises besides: that there is no producer id."""
+    return "InitProducerIdRequest" not in record.getMessage()
 
 
 async def _give_up(producer: Any) -> None:

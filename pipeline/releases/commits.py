@@ -56,6 +56,9 @@ def _git(directory: Path, *arguments: str) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Misconfigured(f"git could not be run ({type(error).__name__}): install it, or try again") from None
     if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().split("\n")[0]
-        raise Misconfigured(f"git {arguments[0]}: {said or 'failed'}")
+        said = done.stderr.decode("utf-8", "replace").strip().split("\n")[0].rstrip(".")
+        raise Misconfigured(
+            f"git {arguments[0]}: {said or 'failed'}; name a Git repository with --directory and what it has with "
+            "--since, or name the commits with --commit"
+        )
     return done.stdout.decode("utf-8", "replace")

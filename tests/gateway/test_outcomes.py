@@ -17,7 +17,7 @@ from schemas.outcome import Count
 from schemas.outcome import Outcomes as OutcomesMessage
 
 KEY = "0123456789abcdef0123456789abcdef"
-LIMITED = ProjectSettings(name="shop", id=7, keys=(KEY,), per_minute={"session": 0})
+LIMITED = ProjectSettings(name="shop", id=7, keys=(KEY,), per_minute={"session": 0}, origins=("https://shop.example",))
 NOW = 1_800_000_000.0
 
 
@@ -26,8 +26,8 @@ def counts(messages: list[Message]) -> list[Count]:
     return [one for message in messages for one in msgspec.json.decode(message.value, type=OutcomesMessage).counts]
 
 
-def send(body: bytes, outcomes: Outcomes, key: str = KEY) -> Any:
-    auth = {"x-sentry-auth": f"Sentry sentry_key={key}"}
+def send(body: bytes, outcomes: Outcomes, key: str = KEY, **headers: str) -> Any:
+    auth = {"x-sentry-auth": f"Sentry sentry_key={key}", **headers}
     return Endpoint(Projects([LIMITED]), 1 << 20, outcomes).take(Incoming("envelope", "7", auth, {}, body), NOW)
 
 
@@ -70,7 +70,7 @@ def test_dropped_and_refused_items_are_counted_with_their_reason() -> None:
 @pytest.mark.parametrize(
     ("body", "key", "found"),
     [
-        (b"no envelope", KEY, Count("", "", "default", "invalid:malformed", 1)),
+        (b"no envelope", KEY, Count("shop", "01234567", "default", "invalid:malformed", 1)),
         (b"{}", "f" * 32, Count("", "", "default", "invalid:project", 1)),
         (
             b'{}\n{"type":"check_in"}\n' + b"x" * 200_000,
@@ -84,3 +84,19 @@ def test_a_refused_request_is_counted(body: bytes, key: str, found: Count) -> No
     with pytest.raises(Rejected):
         send(body, outcomes, key)
     assert counts(outcomes.take(NOW)) == [found]
+
+
+def test_a_page_of_an_origin_that_may_not_send_counts_for_the_project() -> None:
+    outcomes = Outcomes()
+    with pytest.raises(Rejected):
+        send(b"{}", outcomes, origin="https://elsewhere.example")
+    assert counts(outcomes.take(NOW)) == [Count("shop", "01234567", "default", "invalid:origin", 1)]
+
+
+def test_a_key_in_the_body_alone_counts_for_nobody() -> None:
+    """Whoever sends it may have read it anywhere, and nothing else of the request says so."""
+    outcomes = Outcomes()
+    body = b'{"dsn":"https://%s@errors.example/7"}\nno item' % KEY.encode()
+    with pytest.raises(Rejected):
+        Endpoint(Projects([LIMITED]), 1 << 20, outcomes).take(Incoming("envelope", None, {}, {}, body), NOW)
+    assert counts(outcomes.take(NOW)) == [Count("", "", "default", "invalid:malformed", 1)]

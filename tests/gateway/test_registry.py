@@ -57,7 +57,7 @@ def test_keys_are_made_rotated_and_revoked_while_gateways_run(installation: Inst
         assert second.endswith("@errors.example.com/in/1")
         assert within(5, lambda: status(gateway, second) == 200)
         assert status(gateway, first) == 200
-        run(installation, "revoke", Dsn(first).public_key)
+        run(installation, "revoke", first)
         assert within(5, lambda: status(gateway, first) == 403)
         assert status(gateway, second) == 200
         run(installation, "set", "shop", "--per-day", "error=0", "--origin", "https://*.example.com")
@@ -120,7 +120,11 @@ def test_what_cannot_be_is_refused_and_changes_nothing(installation: Installatio
         (("rotate", "blog"), "no such project"),
         (("revoke", key), "only key"),
         (("revoke", "f" * 32), "no project has this key"),
-        (("set", "shop", "--per-day", "errors=5"), "not be valid"),
+        (("revoke", "https://errors.example.com/1"), "32 hex digits: give the key, or its DSN"),
+        (("add", "blog", "--url", "errors.example.com"), "--url"),
+        (("rotate", "shop", "--url", "errors.example.com"), "--url"),
+        (("set", "shop", "--per-day", "errors=5"), "is one of all, error, transaction"),
+        (("set", "shop", "--spike", "0.5"), "1 or more"),
         (("set", "shop", "--per-day", "error"), "error=6000"),
     ):
         with pytest.raises(Misconfigured, match=said):
