@@ -123,7 +123,7 @@ CANDIDATES: tuple[Candidate, ...] = (
     Candidate(
         "named",
         r"(?:phone|mobile|handy|telefon|whatsapp|msisdn|call|called|(?:tel|fax|cell|sms|ph)[^a-z])"
-        r"[\w .:=#\"'\\\[(+\],]{0,20}\d{2}[\d \-.()/]{4}\d",
+        r"[\w .:=#\"'\\\[({+\],]{0,20}\d{2}[\d \-.()/]{4}\d",
         (kinds.PHONE,),
     ),
     Candidate("named", r"wa\.me/\+?\d{7}", (kinds.PHONE,)),

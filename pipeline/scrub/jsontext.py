@@ -34,6 +34,7 @@ _INNER_UNICODE = re.compile(rb"(?<![\x01\\])[\x01\\]++u([0-9a-fA-F]{4})")
 _PERCENT = re.compile(rb"%([0-9a-fA-F]{2})")
 _COLOUR = re.compile(rb"\x04\[[0-9;]{0,16}m")
 """What is left of a terminal's colour code once its escape character is filled."""
+_TYPE_MEMBER = re.compile(rb'[ \t\r\n]*+"(?:type|unit)"[ \t\r\n]*+:[ \t\r\n]*+"[\w.]{0,24}"[ \t\r\n]*+,[ \t\r\n]*+\Z')
 _BACKSLASH = 0x5C
 _SHORT_ESCAPES = {
     0x08: b"\\b", 0x09: b"\\t", 0x0A: b"\\n", 0x0C: b"\\f", 0x0D: b"\\r", 0x22: b'\\"', 0x5C: b"\\\\",
@@ -231,6 +232,21 @@ def owner_of(text: bytes, offset: int, known: dict[int, bytes | None], limit: in
         if offset in known:
             return known[offset]
     return None
+
+
+def outer_key(text: bytes, offset: int) -> bytes | None:
+    """Return the key of the object that holds nothing but the value at ``offset``, and perhaps its type.
+
+    So are the attributes of streamed spans written: ``"app.version": {"value": "1.2.3", "type": "string"}``.
+    """
+    quote = opening_quote(text, back_over_space(text, back_over_space(text, offset)))
+    before = back_over_space(text, quote)
+    if text[before] == 0x2C:
+        low = max(0, before - 64)
+        before = text.rfind(b"{", low, before)
+        if before < 0 or _TYPE_MEMBER.match(text, before + 1, quote) is None:
+            return None
+    return key_before(text, before) if text[before] == 0x7B else None
 
 
 def following_strings(text: bytes, stop: int, limit: int = 256) -> Iterator[tuple[int, int]]:

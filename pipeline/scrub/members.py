@@ -27,6 +27,10 @@ _VALUE_BEFORE = re.compile(
     re.DOTALL,
 )
 _WORKING_DIRECTORY = re.compile(rb"['\"]?(?:/|[A-Za-z]:\\)[\w.\-/\\ ]*['\"]?")
+_ATTRIBUTE_TYPES = frozenset((b"string", b"boolean", b"integer", b"double", b"array"))
+_FETCH_MODES = frozenset((b"include", b"omit", b"same-origin"))
+_RAW_HEADERS = (b'"rawHeaders":', b'"raw_headers":')
+_HEADERS_WINDOW = 4096
 _PAIR_KEY = re.compile(
     rb"[\w.\- ]++(?:\[(?!(?:email|creditcard|ssn|phone|ip|iban|mac|imei|user|uuid)(?:-\d+)?\])[\w\-]*\])*"
 )
@@ -73,7 +77,7 @@ def may_be_beside(text: bytes, end: int) -> bool:
         return True
     before = text.rfind(b'"', 0, quote) - 1
     if text[before] != 0x3A or text[before - 1] != 0x22:
-        return text[before] not in b",{" or text[before + 2] == 0x2D
+        return text[before] not in b",{" or text[before + 2] == 0x2D or _in_raw_headers(text, quote)
     return text[text.rfind(b'"', 0, before - 1) + 1 : before - 1] in _NAME_KEYS
 
 
@@ -101,6 +105,9 @@ def find_member(text: bytes, quote: int, end: int, names: KeyNames) -> Blanked |
     before = text[back_over_space(text, start - 1)]
     if quote - start > LONGEST_KEY:
         return None
+    if separator == 0x2C and before in b"[," and _in_raw_headers(text, start):
+        kind = names.kind_of(text[start:quote])
+        return _value(text, skip_space(text, end), text[start:quote], kind) if kind else None
     if before == 0x5B or text[start] == 0x2D:
         return _beside(text, start, quote, end, names) if separator == 0x2C else None
     if before == 0x3A and key_before(text, start - 1) in _NAME_KEYS:
@@ -108,6 +115,12 @@ def find_member(text: bytes, quote: int, end: int, names: KeyNames) -> Blanked |
         kind = names.kind_of(key) if _PAIR_KEY.fullmatch(key) else None
         return _named_value(text, quote + 1, start - 1, key, kind) if kind else None
     return None
+
+
+def _in_raw_headers(text: bytes, offset: int) -> bool:
+    """Whether ``offset`` is in a list of names and values by turns, as Node.js keeps the headers of a request."""
+    at = text.rfind(b'eaders":', max(0, offset - _HEADERS_WINDOW), offset)
+    return at > 5 and text.endswith(_RAW_HEADERS, 0, at + 8) and text.find(b"]", at, offset) < 0
 
 
 def _beside(text: bytes, start: int, quote: int, end: int, names: KeyNames) -> Blanked | None:
@@ -149,12 +162,20 @@ def _value(text: bytes, at: int, key: bytes, kind: str) -> Blanked:
     plural = key.lower().endswith(b"tokens")
     blanked = []
     for low, high, is_string in found:
-        if is_string and (is_masked(text[low:high]) or _is_working_directory(key, text[low:high])):
+        if is_string and (is_masked(text[low:high]) or _says_no_secret(text, low, high, key)):
             continue
         if not is_string and plural:
             continue
         blanked.append(Leaf(low, high, kind, is_string))
     return Blanked(blanked, stop)
+
+
+def _says_no_secret(text: bytes, low: int, high: int, key: bytes) -> bool:
+    """Whether a string under a sensitive key is known to be none of it: a path, or the type of an attribute."""
+    value = text[low:high]
+    if value in _ATTRIBUTE_TYPES and key_before(text, low - 1) == b"type":
+        return True
+    return _is_working_directory(key, value) or (value in _FETCH_MODES and key == b"credentials")
 
 
 def _is_working_directory(key: bytes, value: bytes) -> bool:

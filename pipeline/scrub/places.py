@@ -35,7 +35,7 @@ def barred(owner: bytes | None, kind: str) -> bool:
         return False
     owner = owner.lower()
     if kind in _NUMERIC and (owner in _IDENTIFIERS or owner in _PATHS):
-        return True
+        return owner != b"fingerprint" or kind not in (CARD, IBAN)
     if kind in _RELEASE_KINDS and _VERSIONS.search(owner):
         return kind == IP or owner in (b"release", b"dist")
     return kind == USER and owner in _ROUTES

@@ -7,6 +7,7 @@ from pipeline.scrub.jsontext import (
     flatten,
     number_bounds,
     opening_quote,
+    outer_key,
     owner_of,
     skip_space,
     string_stop,
@@ -48,7 +49,7 @@ class Spot:
 
     @property
     def owner(self) -> bytes | None:
-        """The raw key whose value this is, directly or as an element of a flat array."""
+        """The raw key whose value this is, directly, as an element of a flat array, or as an attribute's ``value``."""
         if isinstance(self._owner, bool):
             offset = self.start - self.is_string
             text = self._text
@@ -56,8 +57,10 @@ class Spot:
                 quote = text.rfind(b'"', 0, offset - 2)
                 if text[quote - 1] != 0x5C and text[offset - 3] != 0x5C:
                     self._owner = self._known[offset] = text[quote + 1 : offset - 2]
-                    return self._owner
-            self._owner = self._known[offset] = owner_of(self._text, offset, self._known)
+            if isinstance(self._owner, bool):
+                self._owner = self._known[offset] = owner_of(self._text, offset, self._known)
+            if self._owner == b"value":
+                self._owner = outer_key(text, offset) or self._owner
         return self._owner
 
     @property
