@@ -54,6 +54,8 @@ TRANSIENT = frozenset(
 )
 """Numbers of ClickHouse's errors that pass by themselves (system.errors, src/Common/ErrorCodes.cpp)."""
 
+UNKNOWN_DATABASE = 81
+
 INSERT_SETTINGS: Mapping[str, Any] = {
     # One block an insert, so that one token stands for all of it.
     "input_format_parallel_parsing": 0,
@@ -228,6 +230,11 @@ class ClickHouse:
         label = f"ClickHouse error {code} {name['name'] if name else ''}".rstrip() if code else type(error).__name__
         if code in TRANSIENT:
             return Unavailable(f"{what} at {self.address}: {label}")
+        if code == UNKNOWN_DATABASE:
+            return RequestRejected(
+                f"no database {self.database} at {self.address}: run `aftershock migrate`, or mend clickhouse.database",
+                code,
+            )
         if code:
             detail = f": {_first_line(text)}" if quote else ""
             return RequestRejected(f"{what} at {self.address}: {label}{detail}", code)

@@ -35,8 +35,11 @@ def configure_logs(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for noisy in ("aiokafka", "faust", "mode", "aiohttp", "urllib3", "clickhouse_connect"):
+    for noisy in ("aiokafka", "faust", "mode", "aiohttp"):
         logging.getLogger(noisy).setLevel(max(logging.getLevelName(level.upper()), logging.WARNING))
+    # They warn of each failed request; what has failed, and when it is tried again, is said by the one who asked.
+    for echoing in ("urllib3", "clickhouse_connect"):
+        logging.getLogger(echoing).setLevel(max(logging.getLevelName(level.upper()), logging.ERROR))
 
 
 def _places(error: BaseException) -> str:

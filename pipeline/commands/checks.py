@@ -17,7 +17,7 @@ from typing import Literal
 from msgspec import Struct
 
 from pipeline import kafka
-from pipeline.clickhouse import ClickHouse, RequestRejected
+from pipeline.clickhouse import UNKNOWN_DATABASE, ClickHouse, RequestRejected
 from pipeline.commands.terminal import plural
 from pipeline.config import Settings, load_settings
 from pipeline.errors import AftershockError
@@ -32,7 +32,6 @@ Verdict = Literal["ok", "warning", "problem"]
 PYTHON = (3, 11)
 OLDEST_CLICKHOUSE = (24, 8)
 """What docs/operate.md promises."""
-UNKNOWN_DATABASE = 81
 PACKAGES = {
     "faust-streaming": (0, 15, 3),
     "aiokafka": (0, 12),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -36,8 +37,9 @@ _ROW = msgspec.json.Decoder(list[str | None])
 def command(settings: Settings, *, sql: str, fmt: str | None) -> None:
     """Ask ClickHouse; SQL is one statement, or - to read it from standard input.
 
-    On a terminal the answer is a table whose long cells are cut, of at most 1000 rows; in a pipe it is one JSON object
-    a row, whole. The tables and views are described in docs/query.md.
+    On a terminal the answer is a table whose long cells are cut, of at most 1000 rows, or a list a row where there is
+    no room for the columns; in a pipe it is one JSON object a row, whole. The tables and views are described in
+    docs/query.md.
 
     \b
     Examples:
@@ -53,10 +55,11 @@ def command(settings: Settings, *, sql: str, fmt: str | None) -> None:
     clickhouse = ClickHouse(settings.clickhouse, timeout_s=TIMEOUT_S)
     chosen = fmt or ("table" if on_terminal() else "json")
     if chosen == "table":
-        _show(clickhouse.stream(text, TABLE_FORMAT))
+        _show(_text(clickhouse.stream(text, TABLE_FORMAT)))
         return
     output = click.get_binary_stream("stdout")
-    for piece in clickhouse.stream(text, FORMATS[chosen]):
+    pieces = clickhouse.stream(text, FORMATS[chosen])
+    for piece in _text(pieces) if chosen == "json" else pieces:
         output.write(piece)
     output.flush()
 
@@ -75,6 +78,14 @@ def _show(pieces: Iterable[bytes]) -> None:
         rows.append(_row(line))
     show_table(names, rows, numeric)
     sys.stdout.flush()
+
+
+def _text(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield JSON that is text throughout: ClickHouse writes bytes as they are, such as the states of aggregates."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    for piece in pieces:
+        yield decoder.decode(piece).encode()
+    yield decoder.decode(b"", final=True).encode()
 
 
 def _row(line: bytes) -> list[str]:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TextIO
+from typing import Literal, TextIO
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+GAP = 2
+NARROWEST = 12
+"""Where columns would have to be cut to less than this, a table would not be read."""
 
 
 def on_terminal(stream: TextIO | None = None) -> bool:
@@ -34,17 +39,41 @@ def plural(count: int, noun: str) -> str:
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence[bool]) -> None:
-    """Print a table to standard output, numbers to the right; cells that do not fit are cut on a terminal."""
+    """Print a table to standard output, numbers to the right; the widest cells are cut where a terminal ends.
+
+    Where a terminal has no room for all columns, each row is a list of its cells, one a line.
+    """
     terminal = on_terminal()
+    console = Console(highlight=False, width=None if terminal else 100_000, soft_wrap=not terminal)
+    names = [printable(name) for name in columns]
+    cells = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(names, *cells, strict=True)]
+    widest = fitting(widths, console.width - GAP * (len(widths) - 1))
+    if terminal and widest < min(NARROWEST, max(widths)):
+        _show_lists(console, names, cells)
+        return
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name, is_number in zip(columns, numeric, strict=True):
-        table.add_column(
-            Text(printable(name)),
-            justify="right" if is_number else "left",
-            overflow="ellipsis",
-            no_wrap=True,
-            min_width=min(len(name), 12),
-        )
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    Console(highlight=False, width=None if terminal else 100_000, soft_wrap=not terminal).print(table)
+    for name, width, is_number in zip(names, widths, numeric, strict=True):
+        justify: Literal["left", "right"] = "right" if is_number else "left"
+        table.add_column(Text(name), justify=justify, overflow="ellipsis", no_wrap=True, width=min(width, widest))
+    for row in cells:
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
+def fitting(widths: Sequence[int], room: int) -> int:
+    """Return how wide the widest columns may be so that all have room together; 0 or less if there is none."""
+    for count, width in enumerate(sorted(widths), -len(widths)):
+        if width * -count > room:
+            return room // -count
+        room -= width
+    return max(widths)
+
+
+def _show_lists(console: Console, names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print each row as a list, under a line with its number."""
+    widest = max(map(len, names))
+    for number, row in enumerate(rows, 1):
+        console.print(Text(f"row {number}", style="bold"))
+        for name, cell in zip(names, row, strict=True):
+            console.print(Text(f"  {name:{widest}}  {cell}"), overflow="ellipsis", no_wrap=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import sys
 
 import click
@@ -11,8 +12,8 @@ import msgspec
 
 from pipeline import kafka
 from pipeline.commands.settings import with_settings
-from pipeline.config import Settings
-from pipeline.errors import AftershockError
+from pipeline.config import Settings, WorkerSettings
+from pipeline.errors import AftershockError, Misconfigured
 from pipeline.garbage import collect_seldom
 from pipeline.logs import configure_logs
 
@@ -37,9 +38,10 @@ def command(settings: Settings, *, web_port: int | None, log_level: str) -> None
     from pipeline.app import Worker
 
     configure_logs(log_level)
-    asyncio.run(_reach_kafka(settings))
     if web_port is not None:
         settings = msgspec.structs.replace(settings, worker=msgspec.structs.replace(settings.worker, web_port=web_port))
+    asyncio.run(_reach_kafka(settings))
+    _require_port(settings.worker)
     worker = Worker(settings)
     collect_seldom()
     try:
@@ -58,3 +60,14 @@ async def _reach_kafka(settings: Settings) -> None:
     """Say in one line that Kafka does not answer: Faust would do so with a stack trace."""
     async with kafka.administration(settings.kafka):
         pass
+
+
+def _require_port(settings: WorkerSettings) -> None:
+    """Say in one line that nothing can listen on the web port, before a partition is taken."""
+    try:
+        socket.create_server((settings.web_host, settings.web_port)).close()
+    except OSError as error:
+        raise Misconfigured(
+            f"port {settings.web_port} on {settings.web_host} cannot be listened on ({error.strerror}): choose another "
+            "with --web-port or worker.web_port"
+        ) from None

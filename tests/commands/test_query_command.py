@@ -37,6 +37,13 @@ def test_a_table_has_numbers_on_the_right_and_nothing_that_a_terminal_obeys(afte
     ]
 
 
+def test_bytes_that_are_no_text_are_shown_as_such(aftershock: Commands) -> None:
+    """The states of aggregates, which ``SELECT * FROM issues`` has, are bytes."""
+    statement = "SELECT unhex('41F442') AS state"
+    assert json.loads(aftershock.run("query", statement).stdout) == {"state": "A\ufffdB"}
+    assert aftershock.run("query", statement, "--format", "table").stdout.split() == ["state", "A\ufffdB"]
+
+
 def test_a_statement_from_standard_input(aftershock: Commands) -> None:
     assert json.loads(aftershock.run("query", "-", stdin="SELECT count() AS n\nFROM errors; -- all\n").stdout) == {
         "n": 0
