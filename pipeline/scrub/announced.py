@@ -14,7 +14,11 @@ from pipeline.scrub.kinds import PASSWORD, Span
 from pipeline.scrub.textfields import is_blank, value_at
 
 _BREAK = rb"[\x01\\]*(?:[\r\n]|(?<=\\)[rn])"
-_PART = re.compile(rb"name=[\\\x01]*\"([^\"\\\x01]{1,64})[\\\x01]*\"(?:" + _BREAK + rb"){2,4}([^\r\n\x01\\]++)")
+_PART = re.compile(
+    rb"name=[\\\x01]*\"([^\"\\\x01]{1,64})[\\\x01]*\"(?:(?:"
+    + _BREAK
+    + rb"){2,4}| (?:value|content)=[\\\x01]*\")([^\r\n\x01\\\"]++)"
+)
 _ELEMENT = re.compile(rb"<(?:[\w\-.]{1,24}:)?([\w\-.]{1,64})\s[^<>]{1,160}>([^<]{1,512})</")
 _FIELD_LINE = re.compile(rb"(?:\n|\\n|^)([\w.\-]{1,128})[\x01\\]*\Z")
 _SOURCE_NAME = re.compile(
@@ -30,7 +34,7 @@ _WINDOW = 640
 
 
 def find_part(flat: bytes, offset: int, names: KeyNames) -> list[Span]:
-    """Find the value of a sensitive field in a body of ``multipart/form-data`` (RFC 7578)."""
+    """Find the value of a sensitive field in a body of ``multipart/form-data`` (RFC 7578), or in an HTML form."""
     return _by_name(_PART, flat, max(0, offset - 128), offset, names)
 
 

@@ -105,7 +105,12 @@ CANDIDATES: tuple[Candidate, ...] = (
         (kinds.PASSWORD,),
         caseless=False,
     ),
-    Candidate("part", r"name=\\{1,7}\"[\w.\-\[\]]{1,64}\\{1,7}\"(?:\\{1,7}[rn]){2}", _KEY_KINDS, caseless=False),
+    Candidate(
+        "part",
+        r"name=\\{1,7}\"[\w.\-\[\]]{1,64}\\{1,7}\"(?:(?:\\{1,7}[rn]){2}| (?:value|content)=)",
+        _KEY_KINDS,
+        caseless=False,
+    ),
     Candidate("element", r"</(?:\w{1,16}:)?\w{0,16}(?i:passw|pwd|secret|token)", _KEY_KINDS, caseless=False),
     Candidate("invalid_input", r", input_value=", _KEY_KINDS, caseless=False),
     Candidate("number", r"\d{13}", (kinds.CARD, kinds.IMEI)),

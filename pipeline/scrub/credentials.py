@@ -168,6 +168,7 @@ _VENDOR = re.compile(
     rb"|AKCp[A-Za-z0-9]{60,}|1/\d{16}:[0-9a-f]{32}|v1\.0-[0-9a-f]{24}-[0-9a-f]{140,}|s-s4t2(?:ud|af)-[0-9a-f]{64}"
     rb")(?![A-Za-z0-9])"
     rb"|(?<=hooks\.slack\.com/)(?:services|workflows|triggers)/[A-Za-z0-9/]{20,}"
+    rb"|(?<=/bot)\d{8,10}:AA[\w\-]{33}"
     rb"|(?<=hooks\.zapier\.com/)hooks/catch/[\w/]{8,}|(?<=/webhookb2/)[0-9a-zA-Z\-@/]{40,}"
     rb"|(?<=discord\.com/api/webhooks/)\d+/[\w\-]{40,}|(?<=discordapp\.com/api/webhooks/)\d+/[\w\-]{40,}"
 )
@@ -199,8 +200,8 @@ def _token_stop(flat: bytes, offset: int) -> int:
     return match.end() if match else offset
 
 
-_PEM = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY[A-Z ]{0,10}-----")
-_PEM_END = re.compile(rb"-----END [A-Z0-9 ]{0,30}PRIVATE KEY[A-Z ]{0,10}-----")
+_PEM = re.compile(rb"-----BEGIN[ \x02+][A-Z0-9 \x02+]{0,40}PRIVATE[ \x02+]{1,3}KEY[A-Z \x02+]{0,12}-----")
+_PEM_END = re.compile(rb"-----END[ \x02+][A-Z0-9 \x02+]{0,40}PRIVATE[ \x02+]{1,3}KEY[A-Z \x02+]{0,12}-----")
 
 
 KEY_LINE = re.compile(rb"[ \\tnr\"']*(?:[A-Za-z0-9+/=\\]{16,}|-----END .*|[A-Za-z\-]+: .*)")

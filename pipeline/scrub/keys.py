@@ -147,6 +147,7 @@ _DESCRIBES = frozenset(
         "present",
         "provider",
         "providers",
+        "realm",
         "required",
         "requirements",
         "reset",

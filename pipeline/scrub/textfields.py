@@ -19,7 +19,9 @@ _KEY_BACKWARDS = re.compile(
     rb"|\x02+(?=[\w.\-\[ ]))+)"
 )
 _SPACED_KEY = re.compile(rb"[^ ]+(?: [^ ]+)?(?: [^ ]+)?\Z")
-_AFTER_SEPARATOR = re.compile(rb"[\s\x01\x02]{0,8}(?:[bBrRuUfF]{1,2}(?=[\"'])|string\([0-9]{1,5}\) (?=[\x01\\]*\"))?")
+_AFTER_SEPARATOR = re.compile(
+    rb"[\s\x01\x02]{0,8}(?:[bBrRuUfF@]{1,2}(?=[\x01\\]*[\"'])|string\([0-9]{1,5}\) (?=[\x01\\]*\"))?"
+)
 """White space, and what Python and PHP write before a string's quote."""
 _OPENING = re.compile(rb"([\\\x01\x02]*+)([\"'])")
 _CLOSING = {quote: re.compile(rb"(?<![\\\x01\x02])([\\\x01\x02]*+)" + quote) for quote in (b'"', b"'")}
@@ -34,7 +36,22 @@ _CALL = re.compile(rb"[A-Za-z_$][A-Za-z_$.]*(?:\((?=[)\\\x01\"'A-Za-z_])|\[[\\\x
 _NUMBERS = frozenset((CARD, SSN, IMEI, IBAN))
 _FETCH_MODES = frozenset((b"include", b"omit", b"same-origin"))
 """What a browser's ``fetch`` takes as ``credentials``."""
-_READS_ENVIRONMENT = (b"env(", b"environ.get(", b"ENV.fetch(")
+_WITH_DEFAULT = (b"env(", b"environ.get(", b"ENV.fetch(", b"define(")
+"""Calls whose second argument is the value of the name that is the first."""
+_AFTER_NAME = re.compile(rb"[\w.]{0,40}\([\\\x01]*[\"'][^\"'\n]{0,64}[\"'], ?(?=[\\\x01]*[\"'])")
+"""A name before its password: ``auth=("name", "password")``."""
+_BEFORE_LITERAL = re.compile(
+    rb"(?:[&']?[A-Za-z_][\w.\[\]<>| ?]{0,40}? ?= ?|[\w.$()\[\]]{1,80} (?:\|\||\?\?|or) )(?=[\\\x01]*[\"'])"
+)
+"""What may stand in source between a name and its literal: a type (``: str =``), or ``env.TOKEN ||``."""
+_IN_LITERAL = re.compile(rb"[^\s&;\"'()\\\x01\x02${}<>]{1,128}+(?=[&;\"'\\\x01])")
+_CONNECTION = re.compile(
+    rb"(?:server|data source|host|user id|uid|accountname|endpoint|://)[^\"';]{0,80}", re.IGNORECASE
+)
+_VARIABLE = re.compile(rb"\$[A-Za-z_]\w{0,40}(?=[,)])")
+"""A variable of GraphQL."""
+_LISTED = re.compile(rb"\[(?=[\\\x01]*[\"'])")
+_MOST_LISTED = 8
 _HEADER_VALUE = re.compile(rb"(?:[^\n\r\"'\\]|\\(?![\x01nr]))*+")
 _WORD_VALUE = re.compile(
     rb"(?:[^\s&;,\"'<>()\[\]{}\\\x01\x02]|\x01++\x04|\x02+[^\s\"']|,(?![\s\x01]|$|[\w.\-]{1,40}[=:])|[(\[{](?=[^\s\"']))++[)\]}]*"
@@ -60,7 +77,8 @@ _PROSE = frozenset(
     has had expected unexpected please for from the this that to of in on at and or a an error errors failed
     failure check expired field may need needs at mismatch with when while because length minimum maximum
     denied rejected revoked unauthorized forbidden unknown unsupported malformed verification validation
-    string str int bytes object optional default got
+    string str int bytes object optional default got path validator cast signature not no only you your used
+    already never both see using there we it any valid success
     """.split()
 )
 _NOT_ANNOUNCED = re.compile(
@@ -117,10 +135,14 @@ def _key_before(flat: bytes, offset: int) -> tuple[bytes, bool, int] | None:
 def _value(flat: bytes, offset: int, name: bytes, kind: str, *, source: bool, quoted: bool) -> list[Span]:
     lead = _AFTER_SEPARATOR.match(flat, offset + (flat[offset : offset + 1] in (b"=", b">")))
     at = lead.end() if lead else offset
-    opening = _OPENING.match(flat, at)
+    opening = _OPENING.match(flat, at) or _opening_further_on(flat, at, source=source)
     if opening is not None:
         return _quoted_value(flat, opening, kind)
-    if source or (at > offset and flat[at - 1] == 0x20 and _CALL.match(flat, at)):
+    if source and flat[offset - 1] == 0x3D:
+        return _value_in_literal(flat, offset, at, kind)
+    if _LISTED.match(flat, at):
+        return _listed_values(flat, at + 1, kind)
+    if source or _is_expression(flat, offset, at):
         return []
     lowered = name.lower()
     if flat[offset - 1] == 0x3A and (kind == COOKIE or lowered.endswith(b"signature")):
@@ -141,6 +163,42 @@ def _value(flat: bytes, offset: int, name: bytes, kind: str, *, source: bool, qu
     if flat[offset - 1] == 0x3A and not quoted and word.lower() in _PROSE:
         return []
     return _span(flat, match, kind)
+
+
+def _opening_further_on(flat: bytes, at: int, *, source: bool) -> re.Match[bytes] | None:
+    """Return the quote that opens a literal after something else that begins at ``at``."""
+    before = _AFTER_NAME.match(flat, at) or (_BEFORE_LITERAL.match(flat, at) if source else None)
+    return _OPENING.match(flat, before.end()) if before is not None else None
+
+
+def _is_expression(flat: bytes, offset: int, at: int) -> bool:
+    """Whether what begins at ``at`` is a variable of GraphQL, or a call or subscript that a blank precedes."""
+    if flat[offset - 1] == 0x3A and _VARIABLE.match(flat, at) is not None:
+        return True
+    return at > offset and flat[at - 1] == 0x20 and _CALL.match(flat, at) is not None
+
+
+def _value_in_literal(flat: bytes, offset: int, at: int, kind: str) -> list[Span]:
+    """Find a value inside a literal of source code: a parameter of a URL, or of a connection string."""
+    if at != offset or _CONNECTION.search(flat, max(0, offset - 256), offset) is None:
+        return []
+    return _span(flat, _IN_LITERAL.match(flat, at), kind)
+
+
+def _listed_values(flat: bytes, at: int, kind: str) -> list[Span]:
+    """Find the texts of a list, as Django shows the values of forms; a sentence is a message about them."""
+    found: list[Span] = []
+    for _ in range(_MOST_LISTED):
+        opening = _OPENING.match(flat, at)
+        spans = _quoted_value(flat, opening, kind) if opening is not None else []
+        if not spans or flat.count(b" ", spans[0][0], spans[0][1]) > 1:
+            break
+        found += spans
+        comma = flat.find(b", ", spans[0][1], spans[0][1] + 4)
+        if comma < 0 or flat[comma - 1] == 0x5D:
+            break
+        at = comma + 2
+    return found
 
 
 def value_at(flat: bytes, offset: int, kind: str) -> list[Span]:
@@ -177,7 +235,7 @@ def _pair_value(flat: bytes, offset: int, key_start: int, kind: str, *, source: 
     before = flat[max(0, key_start - 18) : key_start].rstrip(b"\\\x01\x02\"'")
     at = _AFTER_SEPARATOR.match(flat, offset)
     opening = _OPENING.match(flat, at.end() if at else offset)
-    begins = _READS_ENVIRONMENT if source else (b"(", b"[")
+    begins = _WITH_DEFAULT if source else (b"(", b"[")
     if opening is None or not (before.endswith(begins) or (option and not source)):
         return []
     return _quoted_value(flat, opening, kind)
