@@ -11,6 +11,8 @@ import cramjam
 from pipeline.gateway.rejection import bad, too_large
 
 GZIP_WBITS = 31
+GZIP_MAGIC = b"\x1f\x8b"
+MOST_MEMBERS = 16
 RAW_WBITS = -15
 
 
@@ -45,24 +47,35 @@ def inflate(body: bytes, limit: int) -> bytes:
     """
     # RFC 1950: the first byte's low half is 8, and the first two bytes are a multiple of 31.
     has_header = len(body) >= 2 and body[0] & 15 == 8 and int.from_bytes(body[:2], "big") % 31 == 0
-    return _unzip(body, limit, zlib.MAX_WBITS if has_header else RAW_WBITS)
+    return _unzip(body, limit, zlib.MAX_WBITS if has_header else RAW_WBITS)[0]
 
 
 def _gunzip(body: bytes, limit: int) -> bytes:
-    return _unzip(body, limit, GZIP_WBITS)
+    decoded, rest = _unzip(body, limit, GZIP_WBITS)
+    members = [decoded]
+    size = len(decoded)
+    # RFC 1952, section 2.2: a file may have several members. What follows the last one is padding.
+    while rest.startswith(GZIP_MAGIC):
+        if len(members) == MOST_MEMBERS:
+            raise bad(f"the gzip body has more than {MOST_MEMBERS} members")
+        decoded, rest = _unzip(rest, limit, GZIP_WBITS, size)
+        members.append(decoded)
+        size += len(decoded)
+    return b"".join(members) if len(members) > 1 else decoded
 
 
-def _unzip(body: bytes, limit: int, wbits: int) -> bytes:
+def _unzip(body: bytes, limit: int, wbits: int, before: int = 0) -> tuple[bytes, bytes]:
+    """Return one stream decoded, and what follows it; so many bytes of the limit are used up ``before``."""
     stream = zlib.decompressobj(wbits)
     try:
-        decoded = stream.decompress(body, limit + 1)
+        decoded = stream.decompress(body, limit - before + 1)
     except zlib.error:
         raise bad("the body is not of its Content-Encoding") from None
-    if len(decoded) > limit:
+    if len(decoded) > limit - before:
         raise _over(limit)
     if not stream.eof:
         raise bad("the compressed body ends too early")
-    return decoded
+    return decoded, stream.unused_data
 
 
 def _into(decompress: Callable[[bytes, mmap], int]) -> Callable[[bytes, int], bytes]:

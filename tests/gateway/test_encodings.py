@@ -39,6 +39,20 @@ def test_every_encoding_is_decoded(name: str, encoder: Callable[[bytes], bytes],
     assert decode(encoder(data), f" {name.upper()} ", LIMIT) == data
 
 
+@pytest.mark.parametrize("padding", [b"", b"\n", b"\0" * 8])
+def test_a_gzip_body_of_several_members_is_decoded_whole(padding: bytes) -> None:
+    assert (
+        decode(gzip.compress(b"{}\n") + gzip.compress(b"") + gzip.compress(b"more") + padding, "gzip", 7) == b"{}\nmore"
+    )
+
+
+def test_members_share_the_limit_and_have_one_of_their_own() -> None:
+    for body, status in ((gzip.compress(b"x" * 60_000) * 2, 413), (gzip.compress(b"") * 10_000, 400)):
+        with pytest.raises(Rejected) as caught:
+            decode(body, "gzip", LIMIT)
+        assert caught.value.status == status
+
+
 @pytest.mark.parametrize("name", [None, "", "identity", "UTF-8", "utf-8"])
 def test_no_encoding_is_called_many_names(name: str | None) -> None:
     assert decode(b"{}", name, LIMIT) == b"{}"
