@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from pipeline.commands.settings import with_settings
+from pipeline.commands.terminal import one_line_errors
 from pipeline.config import Settings
 from pipeline.errors import Misconfigured
 from pipeline.gateway.auth import from_dsn
@@ -38,6 +39,7 @@ def command() -> None:
       aftershock projects revoke 0123456789abcdef0123456789abcdef
       aftershock projects set shop --per-day error=100000 --spike 10
     """
+    one_line_errors()
 
 
 @command.command("list")
@@ -155,7 +157,9 @@ def revoke(settings: Settings, *, key: str) -> None:
 @click.option("--per-minute", multiple=True, metavar="CATEGORY=N", help="The most items of a key and minute.")
 @click.option("--per-day", multiple=True, metavar="CATEGORY=N", help="The most items of a key and day, in UTC.")
 @click.option("--per-month", multiple=True, metavar="CATEGORY=N", help="The most items of a key and month, in UTC.")
-@click.option("--spike", type=click.FloatRange(0), help="The most an hour may have, in times its norm; 0 for no end.")
+@click.option(
+    "--spike", type=click.FloatRange(0), help="The most an hour may have: 1 or more times its norm; 0 for no end."
+)
 @with_settings
 def change(
     settings: Settings,
