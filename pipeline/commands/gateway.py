@@ -14,9 +14,9 @@ import msgspec
 from deploy.local.places import data_directory
 from pipeline.commands.settings import with_settings
 from pipeline.config import Settings
-from pipeline.garbage import collect_seldom
 from pipeline.gateway.projects import Projects
 from pipeline.logs import configure_logs
+from pipeline.memory import collect_seldom
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from pipeline import kafka
 from pipeline.commands.settings import with_settings
 from pipeline.config import Settings, WorkerSettings
 from pipeline.errors import AftershockError, Misconfigured
-from pipeline.garbage import collect_seldom
 from pipeline.logs import configure_logs
+from pipeline.memory import collect_seldom, share_one_heap
 
 
 @click.command()
@@ -33,6 +33,7 @@ def command(settings: Settings, *, web_port: int | None, log_level: str) -> None
       aftershock worker
       aftershock worker --config /etc/aftershock.toml --web-port 6067
     """
+    share_one_heap()
     import faust
 
     from pipeline.app import Worker
