@@ -73,6 +73,7 @@ class Health:
         self._progress: dict[TP, Progress] = {}
         self._kafka_answers = False
         self._clickhouse_answers = False
+        self._placed = False
 
     async def watch(self) -> None:
         """Look at the broker every five seconds, for ever."""
@@ -89,7 +90,10 @@ class Health:
                 await asyncio.sleep(LOOK_S)
 
     async def _look(self, client: Any) -> None:
-        assigned = [TP(*tp) for tp in self._app.consumer.assignment() if self._is_consumed(tp.topic)]
+        consumer = self._app.consumer
+        assigned = [TP(*tp) for tp in consumer.assignment() if self._is_consumed(tp.topic)]
+        # A worker more than there are partitions has none, and waits to step in.
+        self._placed = bool(assigned) or consumer.lease.holds(self._app.consumer_generation_id)
         kafka_tps = [TopicPartition(*tp) for tp in assigned]
         ends = await client.end_offsets(kafka_tps) if assigned else {}
         begins = await client.beginning_offsets(kafka_tps) if assigned else {}
@@ -142,7 +146,7 @@ class Health:
             missing.append("kafka")
         if not self._clickhouse_answers:
             missing.append("clickhouse")
-        if self._app.rebalancing or not self._progress:
+        if self._app.rebalancing or not self._placed:
             missing.append("partitions")
         if self.stalled():
             missing.append("progress")

@@ -11,6 +11,7 @@ from faust.types import TP
 
 from pipeline.config import KafkaSettings, Settings, WorkerSettings
 from pipeline.health import Health
+from pipeline.lease import Lease
 from pipeline.metrics import Metrics
 
 ERRORS_0, COUNTS_1 = TP("t-errors", 0), TP("t-counts", 1)
@@ -26,6 +27,10 @@ class Worker:
     ends: dict[TP, int] = field(default_factory=dict)
     rebalancing: bool = False
     clickhouse: bool = True
+    consumer_generation_id: int = 7
+
+    def __post_init__(self) -> None:
+        self.lease = Lease(6.0, lambda: self.now)
 
     @property
     def consumer(self) -> Worker:
@@ -74,6 +79,19 @@ def test_a_worker_that_has_its_partitions_is_ready_and_shows_its_lag(health: Hea
     look(health, worker, 0)
     assert health.ready() == {"ready": True, "missing": [], "lag": {"t-counts-1": 0, "t-errors-0": 3}}
     assert b'aftershock_consumer_lag{partition="0",topic="t-errors"} 3.0' in health.exposition()
+
+
+def test_a_worker_that_the_group_has_no_partition_for_is_ready_to_step_in(health: Health, worker: Worker) -> None:
+    look(health, worker, 0)
+    assert health.ready()["missing"] == ["partitions"]
+    worker.lease.confirm(6, 0)
+    look(health, worker, 1)
+    assert health.ready()["missing"] == ["partitions"]
+    worker.lease.confirm(7, 1)
+    look(health, worker, 2)
+    assert health.ready() == {"ready": True, "missing": [], "lag": {}}
+    worker.rebalancing = True
+    assert health.ready()["missing"] == ["partitions"]
 
 
 def test_a_partition_where_messages_wait_and_nothing_moves_is_stalled(health: Health, worker: Worker) -> None:
