@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import click
 import msgspec
 
-from pipeline.clickhouse import ClickHouse
+from pipeline.clickhouse import ClickHouse, RequestRejected
 from pipeline.commands.settings import with_settings
 from pipeline.commands.terminal import on_terminal, one_line_errors, show_table
 from pipeline.config import Settings
@@ -20,8 +20,11 @@ FORMATS = {"json": "JSONEachRow", "csv": "CSVWithNames", "tsv": "TabSeparatedWit
 TABLE_FORMAT = "JSONCompactStringsEachRowWithNamesAndTypes"
 MOST_ROWS = 1000
 TIMEOUT_S = 600
+SYNTAX_ERROR = 62
+"""ClickHouse's error number."""
 
 _NUMERIC = re.compile(r"(?:LowCardinality\(|Nullable\()*(?:U?Int|Float|Decimal|BFloat)")
+_OWN_FORMAT = re.compile(r"\bFORMAT\s+\w+\s*;?\s*$", re.IGNORECASE)
 _ROW = msgspec.json.Decoder(list[str | None])
 
 
@@ -52,13 +55,21 @@ def command(settings: Settings, *, sql: str, fmt: str | None) -> None:
     text = click.get_text_stream("stdin").read() if sql == "-" else sql
     if not text.strip():
         raise Misconfigured("the statement is empty: write one, such as SELECT count() FROM errors")
-    clickhouse = ClickHouse(settings.clickhouse, timeout_s=TIMEOUT_S)
+    try:
+        _answer(ClickHouse(settings.clickhouse, timeout_s=TIMEOUT_S), text, fmt)
+    except RequestRejected as error:
+        if error.code == SYNTAX_ERROR and _OWN_FORMAT.search(text):
+            raise Misconfigured("the statement ends with FORMAT: leave that out, --format says it") from None
+        raise
+
+
+def _answer(clickhouse: ClickHouse, sql: str, fmt: str | None) -> None:
     chosen = fmt or ("table" if on_terminal() else "json")
     if chosen == "table":
-        _show(_text(clickhouse.stream(text, TABLE_FORMAT)))
+        _show(_text(clickhouse.stream(sql, TABLE_FORMAT)))
         return
     output = click.get_binary_stream("stdout")
-    pieces = clickhouse.stream(text, FORMATS[chosen])
+    pieces = clickhouse.stream(sql, FORMATS[chosen])
     for piece in _text(pieces) if chosen == "json" else pieces:
         output.write(piece)
     output.flush()

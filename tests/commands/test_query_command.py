@@ -76,6 +76,7 @@ def test_what_answers_nothing_shows_nothing(aftershock: Commands) -> None:
         ("SELECT nope FROM errors", "nope"),
         ("SELECT throwIf(number = 900000) FROM numbers(1000000)", "throwIf"),
         ("  ", "empty"),
+        ("SELECT 1 FORMAT CSV;", "--format"),
     ],
 )
 def test_an_error_is_one_line_and_no_answer(aftershock: Commands, statement: str, said: str) -> None:
