@@ -52,6 +52,7 @@ _VARIABLE = re.compile(rb"\$[A-Za-z_]\w{0,40}(?=[,)])")
 """A variable of GraphQL."""
 _LISTED = re.compile(rb"\[(?=[\\\x01]*[\"'])")
 _MOST_LISTED = 8
+_LONGEST_LINE = 256
 _HEADER_VALUE = re.compile(rb"(?:[^\n\r\"'\\]|\\(?![\x01nr]))*+")
 _WORD_VALUE = re.compile(
     rb"(?:[^\s&;,\"'<>()\[\]{}\\\x01\x02]|\x01++\x04|\x02+[^\s\"']|,(?![\s\x01]|$|[\w.\-]{1,40}[=:])|[(\[{](?=[^\s\"']))++[)\]}]*"
@@ -62,12 +63,12 @@ _SCHEME = re.compile(
     rb"(?:bearer|basic|digest|token|negotiate|apikey|aws4-hmac-sha256)(?:\x02\x02)?[\s+]{1,3}", re.IGNORECASE
 )
 _PLACEHOLDER = re.compile(
-    rb"(?:none|null|nil|undefined|default|true|false|yes|no|empty|missing|unset|nan|\*+|x{3,}|\.\.\.|\?|%s|%\(\w+\)s|\$\d+"
-    rb"|:[a-z_]+|\{\w*\}|\{\{.*\}\}|\$(?:\{\w+\}|[a-z_]{3,})|<\w+>)",
+    rb"(?:none|null|nil|undefined|default|true|false|yes|no|empty|missing|unset|nan|\*+|x{3,}|\.\.\.|\?|%\+?[a-z]|%\(\w+\)s|\$\d+"
+    rb"|:[a-z_]+|#?\{[\w.]*\}|\{\{.*\}\}|\$(?:\{\w+\}|[a-z_]{3,})|<\w+>)",
     re.IGNORECASE | re.DOTALL,
 )
 _MASKED = re.compile(
-    rb"(?:none|null|nil|undefined|\*+|x{3,}|\.\.\.|%s|%\(\w+\)s|\{\w*\}|\{\{.*\}\}|\$\{\w+\})",
+    rb"(?:none|null|nil|undefined|\*+|x{3,}|\.\.\.|%\+?[a-z]|%\(\w+\)s|\{\w*\}|\{\{.*\}\}|\$\{\w+\})",
     re.IGNORECASE | re.DOTALL,
 )
 """What stands for no value where a value is certain: the value of a JSON member. Prose has more such words."""
@@ -135,7 +136,10 @@ def _key_before(flat: bytes, offset: int) -> tuple[bytes, bool, int] | None:
 def _value(flat: bytes, offset: int, name: bytes, kind: str, *, source: bool, quoted: bool) -> list[Span]:
     lead = _AFTER_SEPARATOR.match(flat, offset + (flat[offset : offset + 1] in (b"=", b">")))
     at = lead.end() if lead else offset
-    opening = _OPENING.match(flat, at) or _opening_further_on(flat, at, source=source)
+    opening = _OPENING.match(flat, at)
+    if opening is not None and not quoted and _closes(flat, offset, opening):
+        return []
+    opening = opening or _opening_further_on(flat, at, source=source)
     if opening is not None:
         return _quoted_value(flat, opening, kind)
     if source and flat[offset - 1] == 0x3D:
@@ -144,6 +148,11 @@ def _value(flat: bytes, offset: int, name: bytes, kind: str, *, source: bool, qu
         return _listed_values(flat, at + 1, kind)
     if source or _is_expression(flat, offset, at):
         return []
+    return _bare_value(flat, offset, at, name, kind, quoted=quoted)
+
+
+def _bare_value(flat: bytes, offset: int, at: int, name: bytes, kind: str, *, quoted: bool) -> list[Span]:
+    """Find a value without quotes that begins at ``at``, after the separator that ends at ``offset``."""
     lowered = name.lower()
     if flat[offset - 1] == 0x3A and (kind == COOKIE or lowered.endswith(b"signature")):
         return _span(flat, _HEADER_VALUE.match(flat, at), kind)
@@ -163,6 +172,15 @@ def _value(flat: bytes, offset: int, name: bytes, kind: str, *, source: bool, qu
     if flat[offset - 1] == 0x3A and not quoted and word.lower() in _PROSE:
         return []
     return _span(flat, match, kind)
+
+
+def _closes(flat: bytes, offset: int, quote: re.Match[bytes]) -> bool:
+    """Whether a quote ends the literal that the key before ``offset`` is in: ``input("Password: ")``."""
+    after = flat[quote.end() : quote.end() + 1]
+    if after and after not in b")],;} \t+.\x01\\":
+        return False
+    line = flat.rfind(b"\n", max(0, offset - _LONGEST_LINE), offset) + 1
+    return flat.count(quote[0], max(line, offset - _LONGEST_LINE), offset) % 2 == 1
 
 
 def _opening_further_on(flat: bytes, at: int, *, source: bool) -> re.Match[bytes] | None:

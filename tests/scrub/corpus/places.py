@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tests.scrub.corpus.further_places import FURTHER
+
 Place = tuple[str, dict[str, Any], tuple[str, ...], tuple[str, ...]]
 
 
@@ -439,4 +441,5 @@ PLACES: list[Place] = [
         ("jdoe", "jane@"),
         ("line 3",),
     ),
+    *FURTHER,
 ]

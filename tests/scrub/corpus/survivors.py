@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.scrub.corpus import further_survivors
+
 Survivor = tuple[str, str | dict[str, Any]]
 
 
@@ -153,6 +155,7 @@ TEXTS: list[Survivor] = [
     ("V8 in Node", "11.3.244.8-node.38"),
     ("percent", "50% of 100%25 and 7%"),
     ("backslashes", "path C:\\new\\table\\report.txt and \\\\server\\share"),
+    *further_survivors.TEXTS,
 ]
 
 EVENTS: list[Survivor] = [
@@ -230,4 +233,5 @@ EVENTS: list[Survivor] = [
     ("nested json text", {"extra": {"body": '{"page": 2, "items": [1, 2], "author": "x"}'}}),
     ("empty", {"message": "", "extra": {}, "tags": []}),
     ("argv", {"extra": {"sys.argv": ["app.py", "--port", "8000", "--workers", "4"]}}),
+    *further_survivors.EVENTS,
 ]

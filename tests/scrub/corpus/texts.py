@@ -6,6 +6,8 @@ together from parts, so that no scanner of source code takes them for real ones.
 
 from __future__ import annotations
 
+from tests.scrub.corpus.further_texts import FORMATS, KEYS
+
 Text = tuple[str, str, str, str, str]
 
 _HEX32 = "0123456789abcdef" * 2
@@ -400,5 +402,5 @@ CREDENTIALS: list[Text] = [
 
 ALL = {
     "email": EMAILS, "card": CARDS, "identity": IDENTITIES, "phone": PHONES, "address": ADDRESSES, "token": TOKENS,
-    "credential": CREDENTIALS,
+    "credential": CREDENTIALS, "format": FORMATS, "key": KEYS,
 }  # fmt: skip
