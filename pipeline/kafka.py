@@ -205,9 +205,10 @@ async def _connect(client: Any, settings: KafkaSettings) -> None:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             await client.start()
     except (KafkaError, OSError, TimeoutError) as error:
+        user = ", user, password" if settings.security_protocol.startswith("SASL") else ""
         raise Unavailable(
-            f"Kafka at {settings.bootstrap} does not answer ({type(error).__name__}): is it running, and is the "
-            "address right?"
+            f"Kafka at {settings.bootstrap} does not answer ({type(error).__name__}): is it running, and are the "
+            f"address{user} and kafka.security_protocol ({settings.security_protocol}) right?"
         ) from None
 
 
