@@ -10,6 +10,7 @@ Call it from the main thread: the servers end when the thread that started them 
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import secrets
@@ -31,6 +32,8 @@ from deploy.local.supervisor import Supervisor
 from deploy.local.worker import Worker, migrate
 from pipeline.config import load_settings
 from pipeline.errors import Misconfigured
+from pipeline.gateway.projects import without_clashes
+from pipeline.gateway.registry import registered
 
 KAFKA_PORT = 9092
 CLICKHOUSE_PORT = 8123
@@ -170,8 +173,13 @@ def _bring_up(supervisor: Supervisor, name: str, server: Component | str) -> str
 def _bring_up_gateway(supervisor: Supervisor, port: int, environment: dict[str, str], data: Path) -> None:
     """Start the gateway and tell the DSN of each project; any number will do as a project where none is configured."""
     gateway = Gateway(port=port, environment=environment, data=data, log=data / "logs" / "gateway.log")
+    settings = load_settings(environ={**os.environ, **environment})
+    registered_projects = asyncio.run(registered(settings.kafka))
+    if not registered_projects:
+        # What an embedded broker of another day knew: nobody could change or remove it.
+        (Path(settings.gateway.spool or data / "gateway-spool") / "projects.json").unlink(missing_ok=True)
     supervisor.start(gateway)
-    projects = load_settings(environ={**os.environ, **environment}).projects
+    projects = [*settings.projects, *without_clashes(settings.projects, registered_projects.values())]
     for project in projects:
         supervisor.tell("DSN", gateway.dsn(project.id, project.keys[0]), f"project {project.name}")
     if not projects:

@@ -2,6 +2,8 @@
 
 Two compacted topics are read from their beginning and then followed for as long as the process runs. What is known of
 the projects is kept in a file beside the spool, so that a gateway that starts while Kafka is away knows whom to admit.
+What was removed meanwhile is forgotten once the topic has been read: it may say nothing of it any more. A topic that is
+empty, though, is taken for one that was lost, and the file is believed.
 """
 
 from __future__ import annotations
@@ -54,6 +56,8 @@ class Exchange:
         self._projects = projects
         self._usage = usage
         self._file = file
+        self._remembered: set[str] = set()
+        self._read: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -86,6 +90,7 @@ class Exchange:
             log.warning("%s cannot be used (%s)", self._file, type(error).__name__)
             return False
         self._projects.learn({project.name: project for project in known})
+        self._remembered = {project.name for project in known}
         return True
 
     def _keep(self) -> None:
@@ -123,6 +128,10 @@ class Exchange:
         projects: dict[str, ProjectSettings | None] = {}
         for record in records:
             projects.update(_told(record.key or b"", record.value))
+        self._read.update(_name(record.key) for record in records)
+        if caught_up and self._read:
+            projects.update(dict.fromkeys(self._remembered - self._read))
+            self._remembered.clear()
         if projects:
             self._projects.learn(projects)
         if caught_up and (projects or not self._projects.complete):
@@ -145,8 +154,12 @@ class Exchange:
             self._usage.tell_again(messages)
 
 
+def _name(key: bytes | None) -> str:
+    return (key or b"").decode("utf-8", "replace")
+
+
 def _told(key: bytes, value: bytes | None) -> dict[str, ProjectSettings | None]:
-    name = key.decode("utf-8", "replace")
+    name = _name(key)
     if not value:
         return {name: None}
     try:

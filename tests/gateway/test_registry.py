@@ -89,6 +89,11 @@ def _listens(gateway: Gateway) -> bool:
 def test_quotas_are_counted_together_and_outlive_a_gateway(installation: Installation, tmp_path: Path) -> None:
     dsn = run(installation, "add", "shop", "--id", "7")
     run(installation, "set", "shop", "--per-month", "error=4")
+    # What a gateway knew that was down while it was removed.
+    gone = "e" * 32
+    known = tmp_path / "0" / "gateway-spool" / "projects.json"
+    known.parent.mkdir(parents=True)
+    known.write_text(json.dumps([{"name": "gone", "id": 9, "keys": [gone]}]))
     answers: list[int] = []
     for number in range(3):
         with Gateway(
@@ -98,11 +103,12 @@ def test_quotas_are_counted_together_and_outlive_a_gateway(installation: Install
             log=tmp_path / f"worker-gateway-{number}.log",
         ) as gateway:
             answers += [status(gateway, dsn) for _ in range(2)]
+            assert status(gateway, gateway.dsn(9, gone)) == 403
     assert answers == [200, 200, 200, 200, 429, 429]
     reasons = [
         count["reason"] for record in installation.consume("outcomes") for count in json.loads(record.value)["counts"]
     ]
-    assert set(reasons) == {"rate_limited:month"}
+    assert set(reasons) == {"rate_limited:month", "invalid:project"}
 
 
 def test_what_cannot_be_is_refused_and_changes_nothing(installation: Installation) -> None:
