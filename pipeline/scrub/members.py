@@ -31,6 +31,8 @@ _ATTRIBUTE_TYPES = frozenset((b"string", b"boolean", b"integer", b"double", b"ar
 _FETCH_MODES = frozenset((b"include", b"omit", b"same-origin"))
 _RAW_HEADERS = (b'"rawHeaders":', b'"raw_headers":')
 _HEADERS_WINDOW = 4096
+_MARKER = re.compile(rb"\[(?:token|password|secret|session|cookie|creditcard|ssn)\](?=[ &\"])")
+"""What stands for the value of a key in text that was scrubbed before."""
 _PAIR_KEY = re.compile(
     rb"[\w.\- ]++(?:\[(?!(?:email|creditcard|ssn|phone|ip|iban|mac|imei|user|uuid)(?:-\d+)?\])[\w\-]*\])*"
 )
@@ -82,12 +84,12 @@ def may_be_beside(text: bytes, end: int) -> bool:
 
 
 def says_nothing(text: bytes, end: int, names: KeyNames) -> bool:
-    """Whether the word before ``end`` is a member's key that is not sensitive, or whose value an SDK has filtered.
+    """Whether the word before ``end`` is a member's key that is not sensitive, or whose value is filtered already.
 
     Cheap, and right where it says so; ``False`` means that :func:`find_member` has to look.
     """
     if not text.endswith(b'":', 0, end) or text[end - 3] == 0x5C:
-        return False
+        return text[end : end + 1] == b"[" and _MARKER.match(text, end) is not None
     start = text.rfind(b'"', 0, end - 2) + 1
     if text[start - 2] == 0x5C:
         return False
