@@ -48,7 +48,7 @@ class Edit(NamedTuple):
 
 
 class Edits:
-    """The replacements in one text. Empty (false) when the text stays as it is."""
+    """The replacements in one text."""
 
     def __init__(self, text: bytes, replacer: Replacer, allowed: Allowed) -> None:
         self._text = text
@@ -62,8 +62,10 @@ class Edits:
         self._result: list[Edit] | None = None
         self._exposing: set[int] = set()
 
-    def __bool__(self) -> bool:
-        return bool(self._edits)
+    @property
+    def empty(self) -> bool:
+        """Whether the text stays as it is."""
+        return not self._edits
 
     @property
     def sections(self) -> Sections:

@@ -131,33 +131,34 @@ class Engine:
 
     def scrub(self, payload: bytes) -> tuple[bytes, dict[tuple[str, str], int]]:
         """Return the scrubbed text (the same object when nothing was found) and the findings by kind and field."""
+        findings: dict[tuple[str, str], int] = {}
         text = payload
         hits = self.scan.hits(text)
         if not hits:
-            return payload, {}
-        if not self.scan.unicode.isdisjoint([number for _, number in hits]):
+            return payload, findings
+        if self.scan.hides(hits):
             text = canonical(payload)
             hits = self.scan.hits(text)
-        findings: dict[tuple[str, str], int] = {}
-        text = self.settled(text, hits, 0, lambda edits: _add_counts(findings, edits.findings()))
-        return (text, findings) if findings else (payload, findings)
+        edits = Pass(self, text, 0).run(hits)
+        if edits.empty:
+            return payload, findings
+        return self.settled(text, edits, 0, lambda edits: _add_counts(findings, edits.findings())), findings
 
-    def settled(self, text: bytes, hits: list[Hit], depth: int, count: Callable[[Edits], None]) -> bytes:
-        """Return the text after as many passes as it takes until nothing more is found; one is the rule.
+    def settled(self, text: bytes, edits: Edits, depth: int, count: Callable[[Edits], None]) -> bytes:
+        """Return the text after ``edits``, and after as many more passes as it takes until nothing more is found.
 
         Of a text that does not settle, whatever string still holds something goes whole.
         """
-        for passed in range(_MOST_PASSES):
-            edits = Pass(self, text, depth).run(hits)
-            if not edits:
-                break
-            if passed == _MOST_PASSES - 1:
+        for passed in range(1, _MOST_PASSES + 1):
+            if passed == _MOST_PASSES:
                 edits.widen()
             count(edits)
             text, changed = edits.applied()
-            if not self._anything_in(changed):
+            if passed == _MOST_PASSES or not self._anything_in(changed):
                 break
-            hits = self.scan.hits(text)
+            edits = Pass(self, text, depth).run(self.scan.hits(text))
+            if edits.empty:
+                break
         return text
 
     def _anything_in(self, strings: list[bytes]) -> bool:
@@ -166,7 +167,7 @@ class Engine:
             return True
         text = b'["' + b'","'.join(strings) + b'"]'
         hits = self.scan.hits(text)
-        return bool(hits) and bool(Pass(self, text, 1).run(hits))
+        return not Pass(self, text, 1).run(hits).empty
 
 
 def _exact(flat: bytes, offset: int, finder: str, base: int, known: dict[str, Examined]) -> list[Span]:
@@ -437,8 +438,9 @@ class Pass:
         text = canonical(inner)
         hits = self._engine.scan.hits(text)
         counts: Counter[str] = Counter()
-        if hits:
-            text = self._engine.settled(text, hits, self._depth + 1, lambda edits: counts.update(edits.kinds()))
+        edits = Pass(self._engine, text, self._depth + 1).run(hits)
+        if not edits.empty:
+            text = self._engine.settled(text, edits, self._depth + 1, lambda edits: counts.update(edits.kinds()))
         if counts:
             self._edits.add_nested(spot, msgspec.json.encode(text.decode())[1:-1], counts)
         return True

@@ -39,7 +39,7 @@ class Scan:
             self._custom[finder] = (pattern.name, re.compile(pattern.regex.encode(), flags))
             candidates.append(Candidate(finder, pattern.regex, (pattern.name,), caseless=pattern.caseless))
         self.finders = [candidate.finder for candidate in candidates]
-        self.unicode = frozenset(n for n, candidate in enumerate(candidates) if candidate.finder == UNICODE)
+        self._unicode = frozenset(n for n, candidate in enumerate(candidates) if candidate.finder == UNICODE)
         self._database = compiled(candidates)
 
     def hits(self, text: bytes) -> list[Hit]:
@@ -48,6 +48,10 @@ class Scan:
         if self._database is not None:
             self._database.scan(text, _report, context=found)
         return found
+
+    def hides(self, hits: list[Hit]) -> bool:
+        """Whether escapes among what was found may hide more from the scan."""
+        return any(number in self._unicode for _, number in hits)
 
     def custom_spans(self, finder: str, flat: bytes, offset: int) -> list[Span]:
         """Find what one of the policy's own patterns matches around the spot."""
