@@ -252,3 +252,9 @@ def test_modules_are_not_longer_than_one_can_read() -> None:
         if (count := len(path.read_text(encoding="utf-8").splitlines())) > 520
     }
     assert long == {}
+
+
+def test_every_module_of_tests_has_a_name_of_its_own() -> None:
+    """Two of one name cannot be collected in one run, though each can alone."""
+    modules = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(modules) == sorted(set(modules))
