@@ -113,7 +113,13 @@ class Delivery:
         self._metrics = metrics
         self._refused: Counter[str] = Counter()
 
-    async def deliver(self, batch: Batch, previous_counts: Awaitable[Any], counts_sent: asyncio.Future[None]) -> None:
+    async def deliver(
+        self,
+        batch: Batch,
+        previous_counts: Awaitable[Any],
+        counts_sent: asyncio.Future[None],
+        processed: asyncio.Future[None],
+    ) -> None:
         """Deliver one batch; returns when all of it is acknowledged, however long that takes.
 
         Args:
@@ -121,6 +127,7 @@ class Delivery:
             previous_counts: done when the counts of the batch before it, of the same partition, were sent.
             counts_sent: set when this batch's were. Counts of a partition are sent in order, because the counting
                 side knows by the last offset alone what it has applied.
+            processed: set when the batch went through the stages, so that another one may.
         """
         started = time.perf_counter()
         begun = asyncio.create_task(self._begin(batch))
@@ -130,6 +137,7 @@ class Delivery:
                 outcome = await _in_turns(self._process(batch))
             thinned = self._thinned(outcome)
             encoded = self._encode(outcome)
+            processed.set_result(None)
             await begun
         finally:
             begun.cancel()

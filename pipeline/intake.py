@@ -7,6 +7,7 @@ is bounded whatever the servers do; Kafka keeps the rest.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.05
 
-Deliver = Callable[[Batch, Awaitable[None], "asyncio.Future[None]"], Awaitable[None]]
+Deliver = Callable[[Batch, Awaitable[None], "asyncio.Future[None]", "asyncio.Future[None]"], Awaitable[None]]
 
 
 class Pending(Struct, eq=False):
@@ -54,7 +55,8 @@ class Intake:
         most_in_flight: how many batches are delivered at a time.
         source: names a partition's source.
         begun: reads from the ledger which batches hold offsets from a given one on.
-        deliver: delivers a batch; must not return before all of it is acknowledged.
+        deliver: delivers a batch; must not return before all of it is acknowledged. The futures it is given are for
+            the counts and for the stages: see :meth:`pipeline.deliver.Delivery.deliver`.
         done: told how far a partition is done, in order.
         failed: told when a delivery failed in a way that nobody foresaw; the worker has to stop.
         clock: a monotonic clock in seconds.
@@ -85,6 +87,8 @@ class Intake:
         self._feeds: dict[int, Feed] = {}
         self._releases: Counter[int] = Counter()
         self._starting = asyncio.Lock()
+        self._unprocessed = 0
+        self._room = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.last_progress = clock()
 
@@ -105,18 +109,20 @@ class Intake:
                 await self._start(feed, batch)
 
     async def cut_due(self) -> None:
-        """Cut the batches that have waited for long enough, every 50 milliseconds, for ever.
+        """Cut the batches that are due, the largest first, for ever: whenever there is room, or every 50 milliseconds.
 
-        Not while there is no room to start one: it would not be delivered any sooner, and may as well grow. So
-        batches are as large as the load makes them, and an insert of many rows costs less a row.
+        Not while another batch is in the stages or too many are in flight: it would not be delivered any sooner, and
+        may as well grow. So batches are as large as the load makes them, and an insert of many rows costs less a row.
         """
         while True:
-            await asyncio.sleep(TICK_S)
-            if self._slots.locked():
-                continue
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._room.wait(), TICK_S)
+            self._room.clear()
             # Not while a fetch is being taken: its batches come first, and batches must start in their order.
             async with self._starting:
-                for feed in list(self._feeds.values()):
+                for feed in sorted(self._feeds.values(), key=lambda feed: -feed.gatherer.waiting_bytes):
+                    if self._slots.locked() or self._unprocessed:
+                        break
                     batch = feed.gatherer.due(self._clock())
                     if batch is not None:
                         await self._start(feed, batch)
@@ -180,10 +186,17 @@ class Intake:
         pending = Pending(batch.boundaries.last + 1)
         feed.in_flight.append(pending)
         previous, feed.counts_sent = feed.counts_sent, asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(self._run(feed, batch, pending, previous, feed.counts_sent))
+        processed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        processed.add_done_callback(self._was_processed)
+        self._unprocessed += 1
+        task = asyncio.create_task(self._run(feed, batch, pending, previous, feed.counts_sent, processed))
         pending.task = task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _was_processed(self, _processed: asyncio.Future[None]) -> None:
+        self._unprocessed -= 1
+        self._room.set()
 
     async def _run(
         self,
@@ -192,9 +205,10 @@ class Intake:
         pending: Pending,
         previous: asyncio.Future[None],
         counts_sent: asyncio.Future[None],
+        processed: asyncio.Future[None],
     ) -> None:
         try:
-            await self._deliver(batch, previous, counts_sent)
+            await self._deliver(batch, previous, counts_sent, processed)
         except asyncio.CancelledError:
             counts_sent.cancel()  # the batches that wait for them are given up as well
             raise
@@ -202,7 +216,9 @@ class Intake:
             self._failed(error)
             return
         finally:
+            processed.cancel()  # if it did not come so far
             self._slots.release()
+            self._room.set()
         pending.done = True
         next_offset = None
         while feed.in_flight and feed.in_flight[0].done:

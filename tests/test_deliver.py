@@ -118,7 +118,7 @@ async def delivered(to: Delivery, batch: Batch) -> None:
     loop = asyncio.get_running_loop()
     previous: asyncio.Future[None] = loop.create_future()
     previous.set_result(None)
-    await to.deliver(batch, previous, loop.create_future())
+    await to.deliver(batch, previous, loop.create_future(), loop.create_future())
 
 
 def events(count: int) -> list[Message]:
@@ -274,11 +274,14 @@ def test_counts_wait_for_those_of_the_batch_before(executor: ThreadPoolExecutor)
         loop = asyncio.get_running_loop()
         previous: asyncio.Future[None] = loop.create_future()
         sent: asyncio.Future[None] = loop.create_future()
-        delivering = asyncio.create_task(delivery(servers, executor).deliver(batch_of(*events(2)), previous, sent))
+        processed: asyncio.Future[None] = loop.create_future()
+        work = delivery(servers, executor).deliver(batch_of(*events(2)), previous, sent, processed)
+        delivering = asyncio.create_task(work)
         while servers.offsets("errors") != [0, 1]:  # noqa: ASYNC110  it is stored in a thread
             await asyncio.sleep(0.01)
         assert not servers.sent
         assert not delivering.done()
+        assert processed.done()
         previous.set_result(None)
         await delivering
         assert sent.done()

@@ -46,7 +46,7 @@ def test_a_batch_is_cut_at_so_many_bytes() -> None:
 
 
 def test_a_batch_is_due_so_long_after_its_first_record() -> None:
-    forming = gatherer()
+    forming = gatherer(limits=Limits(100, 1_000_000, 0.5))
     forming.add(reads(0), 10.0)
     forming.add(reads(1), 10.4)
     assert forming.due(10.49) is None
@@ -54,6 +54,20 @@ def test_a_batch_is_due_so_long_after_its_first_record() -> None:
     assert due is not None
     assert shape([due]) == [(0, 1, [0, 1])]
     assert forming.due(99.0) is None
+
+
+def test_a_batch_that_is_worth_an_insert_is_due_at_once() -> None:
+    by_records, by_bytes = gatherer(limits=Limits(8, 1_000_000, 0.5)), gatherer(limits=Limits(100, 1000, 0.5))
+    by_records.add(reads(0), 0.0)
+    by_bytes.add([Read(0, b"x" * 249)], 0.0)
+    assert (by_records.due(0.0), by_bytes.due(0.0)) == (None, None)
+    by_records.add(reads(1), 0.0)
+    by_bytes.add([Read(1, b"x")], 0.0)
+    assert by_bytes.waiting_bytes == 250
+    for forming in (by_records, by_bytes):
+        due = forming.due(0.0)
+        assert due is not None
+        assert shape([due]) == [(0, 1, [0, 1])]
 
 
 def test_a_begun_batch_has_its_old_boundaries_whatever_the_limits() -> None:

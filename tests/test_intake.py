@@ -45,13 +45,20 @@ class Deliveries:
         await self.reading.wait()
         return found
 
-    async def deliver(self, batch: Batch, previous: Awaitable[None], counts_sent: asyncio.Future[None]) -> None:
+    async def deliver(
+        self,
+        batch: Batch,
+        previous: Awaitable[None],
+        counts_sent: asyncio.Future[None],
+        processed: asyncio.Future[None],
+    ) -> None:
         key = (batch.boundaries.first, batch.boundaries.last)
         self.started.append(key)
         self.ledger.append(batch.boundaries)
         await previous
         self.counted.append(key)
         counts_sent.set_result(None)
+        processed.set_result(None)
         if not self.open_gates:
             await self.gates.setdefault(key, asyncio.get_running_loop().create_future())
 
@@ -143,6 +150,42 @@ def test_a_batch_that_is_due_grows_for_as_long_as_there_is_no_room_for_it() -> N
         await until(lambda: len(to.started) == 2)
         assert to.started[1] == (10, 13)
         to.let(10, 13)
+        await intake.drain()
+        cutting.cancel()
+
+    run(test)
+
+
+def test_only_when_the_stages_are_free_is_the_next_batch_cut_and_it_is_the_largest() -> None:
+    async def test(to: Deliveries) -> None:
+        stages: list[asyncio.Future[None]] = []
+
+        async def deliver(
+            batch: Batch,
+            previous: Awaitable[None],
+            counts_sent: asyncio.Future[None],
+            processed: asyncio.Future[None],
+        ) -> None:
+            to.started.append((batch.source.partition, len(batch.records)))
+            counts_sent.set_result(None)
+            stages.append(processed)
+            await asyncio.wait([processed])
+
+        intake = to.intake(records=20, most_in_flight=4, deliver=deliver)
+        cutting = asyncio.create_task(intake.cut_due())
+        await intake.take(0, 0, 1, reads(0, 4))
+        await until(lambda: to.started == [(0, 5)])
+        await intake.take(1, 0, 1, reads(0, 5))
+        await intake.take(2, 0, 1, reads(0, 9))
+        await intake.take(1, 0, 1, reads(6, 7))
+        await asyncio.sleep(TICK_S * 3)
+        assert to.started == [(0, 5)]
+        stages[0].set_result(None)
+        await until(lambda: to.started == [(0, 5), (2, 10)])
+        await asyncio.sleep(TICK_S * 3)
+        stages[1].set_result(None)
+        await until(lambda: to.started == [(0, 5), (2, 10), (1, 8)])
+        stages[2].set_result(None)
         await intake.drain()
         cutting.cancel()
 
@@ -278,7 +321,12 @@ def test_what_waits_for_the_counts_of_a_batch_that_was_given_up_is_given_up_too(
     async def test(to: Deliveries) -> None:
         first, second = asyncio.Event(), asyncio.Event()
 
-        async def deliver(batch: Batch, previous: Awaitable[None], counts_sent: asyncio.Future[None]) -> None:
+        async def deliver(
+            batch: Batch,
+            previous: Awaitable[None],
+            counts_sent: asyncio.Future[None],
+            processed: asyncio.Future[None],
+        ) -> None:
             to.started.append((batch.boundaries.first, batch.generation))
             if batch.boundaries.first == 0:
                 await first.wait()
