@@ -50,6 +50,7 @@ bench: compiled
 	$(COMPILED_PYTHON) -m benchmarks.latency
 	$(COMPILED_PYTHON) -m benchmarks.scrub
 	$(COMPILED_PYTHON) -m benchmarks.fingerprint
+	$(COMPILED_PYTHON) -m benchmarks.http_servers
 
 # The lock holds versions and hashes and no addresses, so it serves any index. `make lock` takes the newest versions.
 lock: install

@@ -8,11 +8,12 @@ import json
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+CONNECTIONS = 64
 EVENT = Path(__file__).parents[1] / "schemas" / "examples" / "errors" / "python-flask-get.json"
 
 
@@ -56,6 +57,22 @@ def requests(envelopes: list[bytes], path: str, key: str) -> list[bytes]:
         f"Content-Encoding: gzip\r\nX-Sentry-Auth: Sentry sentry_key={key}, sentry_version=7\r\nContent-Length: "
     ).encode()
     return [head + b"%d\r\n\r\n" % len(body) + body for body in envelopes]
+
+
+def new_requests(count: int, key: str) -> list[bytes]:
+    """Return so many requests with one envelope each, none of them like another."""
+    return requests(gzip_envelopes(count), "/api/1/envelope/", key)
+
+
+def send(port: int, sent: list[bytes], rate: float | None = None) -> Load:
+    """Send requests over 64 connections; see :func:`run`."""
+    return asyncio.run(run(port, sent, connections=CONNECTIONS, rate=rate))
+
+
+def statuses(loads: Iterable[Load]) -> dict[str, int]:
+    """Return the answers of several loads, by status."""
+    total: Counter[int] = sum((load.statuses for load in loads), Counter())
+    return {str(status): count for status, count in total.items()}
 
 
 async def run(port: int, sent: list[bytes], *, connections: int, rate: float | None = None) -> Load:

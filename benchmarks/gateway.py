@@ -37,7 +37,6 @@ TIMES_BUGSINK = 25.0
 MOST_P99_MS = 50.0
 MOST_MB = 200.0
 
-CONNECTIONS = 64
 PROCESSES = 2
 GATEWAY_EVENTS = 20_000
 BUGSINK_EVENTS = 1500
@@ -54,8 +53,7 @@ async def make_topics(bootstrap: str) -> None:
 
 def send(port: int, key: str, count: int, rate: float | None = None) -> Load:
     """Send so many events, none of them sent before."""
-    sent = envelopes.requests(envelopes.gzip_envelopes(count), "/api/1/envelope/", key)
-    return asyncio.run(envelopes.run(port, sent, connections=CONNECTIONS, rate=rate))
+    return envelopes.send(port, envelopes.new_requests(count, key), rate)
 
 
 def measure_gateway(directory: Path, rounds: int) -> dict[str, Any]:
@@ -89,7 +87,7 @@ def measure_gateway(directory: Path, rounds: int) -> dict[str, Any]:
                 "p50_ms_at_half": [round(load.quantile_ms(0.5), 1) for load in steady],
                 "p99_ms_at_half": [round(load.quantile_ms(0.99), 1) for load in steady],
                 "peak_mb": max(round(peak_megabytes(pid)) for pid in pids),
-                "statuses": _statuses([*full, *steady]),
+                "statuses": envelopes.statuses([*full, *steady]),
             }
 
 
@@ -98,15 +96,7 @@ def measure_bugsink(directory: Path, rounds: int) -> dict[str, Any]:
     with bugsink(directory / "bugsink") as (port, key):
         send(port, key, WARM_UP_EVENTS // 20)
         loads = [send(port, key, BUGSINK_EVENTS) for _ in range(rounds)]
-        return {"accepted_per_s": [round(load.accepted) for load in loads], "statuses": _statuses(loads)}
-
-
-def _statuses(loads: list[Load]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for load in loads:
-        for status, count in load.statuses.items():
-            counts[str(status)] = counts.get(str(status), 0) + count
-    return counts
+        return {"accepted_per_s": [round(load.accepted) for load in loads], "statuses": envelopes.statuses(loads)}
 
 
 def main() -> int:

@@ -30,12 +30,11 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 
 import click
 import msgspec
 
-from benchmarks import say_how
+from benchmarks import installed, say_how
 from benchmarks.events import Generator
 from benchmarks.scrub_re import scrub as scrub_by_kind
 from pipeline.scrub import Policy, Scrubber
@@ -180,17 +179,6 @@ def by_size(scrubber: Scrubber) -> dict[str, float]:
     return found
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of all engines that are installed."""
-    found = {"python": sys.version.split()[0]}
-    for name in ("hyperscan", "sentry-relay", "google-re2"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
 def run(rounds: int) -> dict[str, object]:
     """Measure everything; the contenders take turns, so that all see the same machine."""
     payloads = [payload for _, payload in Generator(seed=7).events(_EVENTS * (rounds + 1))]
@@ -207,7 +195,7 @@ def run(rounds: int) -> dict[str, object]:
     for time_, holds in zip(times["aftershock"], personal[_EVENTS:], strict=True):
         halves[holds].append(time_)
     return {
-        "versions": versions(),
+        "versions": installed("hyperscan", "sentry-relay", "google-re2"),
         "events": {
             "count": len(payloads),
             "mean_bytes": sum(map(len, payloads)) // len(payloads),

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import json
 import os
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import pytest
 
-from benchmarks import latency, pipeline, scrub_linear, scrub_re
+from benchmarks import http_apps, http_servers, latency, pipeline, scrub_linear, scrub_re
+from benchmarks.envelopes import gzip_envelopes
 from benchmarks.events import GROUPS, MEAN_BYTES, PERSONAL_SHARE, PROJECT, Generator, card
 from benchmarks.plain_faust import luhn
 from benchmarks.plain_faust import scrub as scrub_plainly
-from benchmarks.processes import cpu_seconds, peak_megabytes
+from benchmarks.processes import cpu_seconds, group, peak_megabytes
 from benchmarks.targets import Target
 from pipeline.decode import decode
 from pipeline.fingerprint import Grouping
@@ -117,6 +121,7 @@ def test_a_process_is_measured() -> None:
     """This process has used some time and some memory."""
     assert cpu_seconds(os.getpid()) > 0
     assert peak_megabytes(os.getpid()) > 10
+    assert os.getpid() in group(os.getpgrp())
 
 
 def test_the_throughput_benchmark_runs_with_every_contender(tmp_path: Path) -> None:
@@ -137,3 +142,40 @@ def test_the_latency_benchmark_runs(tmp_path: Path) -> None:
     assert figures["rows"]["count"] + figures["rows, warm-up"]["count"] == 300
     assert figures["alerts"]["count"] + figures["alerts, warm-up"]["count"] == 15
     assert figures["rows"]["count"] > 150
+
+
+def test_the_benchmark_of_http_servers_runs_with_those_that_are_installed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Everything is answered with 200, and servers that are not installed are named."""
+    assert http_servers.main(["--rounds=1", "--requests=200", "--seconds=0.2", "--json"]) == 0
+    said = capsys.readouterr()
+    servers = json.loads(said.out)["servers"]
+    assert servers["aiohttp"]["statuses"]["200"] > 200
+    assert servers["aiohttp"]["cpu_times_ours"] == 1
+    assert servers.keys() | {left.split(" (")[0] for left in said.err.split("left out: ")[1:]} == {
+        contender.name for contender in http_servers.CONTENDERS
+    }
+
+
+def test_the_application_of_the_http_servers_answers_with_the_id_or_says_why_not() -> None:
+    """It does the work that it is measured at, also as an ASGI application whose body comes in pieces."""
+    [body] = gzip_envelopes(1)
+    event_id = json.loads(gzip.decompress(body).split(b"\n")[0])["event_id"]
+    path = "/api/1/envelope/"
+    assert http_apps.answer("POST", path, "gzip", body[:-9])[0] == 400
+    assert http_apps.answer("GET", path, "gzip", b"")[0] == 405
+    assert http_apps.answer("POST", "/", "gzip", body)[0] == 404
+
+    pieces = iter([(body[:100], True), (body[100:], False)])
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        piece, more = next(pieces)
+        return {"type": "http.request", "body": piece, "more_body": more}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"content-encoding", b"gzip")]}
+    asyncio.run(http_apps.asgi(scope, receive, send))
+    assert sent[0]["status"] == 200
+    assert json.loads(sent[1]["body"]) == {"id": event_id}
