@@ -7,9 +7,10 @@ half of what the slowest one took, where latencies count from when a request was
 beginning with another, so that all see the same machine. There is no Kafka, since the question is the server's own
 cost: a whole gateway takes less than any figure here (``python -m benchmarks.gateway`` has its own).
 
-CPU is that of the server's processes and threads, over all rounds; client and server share the machine, so requests a
-second depend on its cores. Needs Linux, and the dependency group ``bench`` (``granian``, ``httptools``, ``uvicorn``,
-``uvloop``); a peer that is missing is left out and named. Exit code 1 says that something was not answered with 200.
+CPU is that of all the server's processes and threads, memory that of its largest process; client and server share the
+machine, so requests a second depend on its cores. Needs Linux, and the dependency group ``bench`` (``granian``,
+``httptools``, ``uvicorn``, ``uvloop``); a peer that is missing is left out and named. Exit code 1 says that something
+was not answered with 200.
 """
 
 from __future__ import annotations
