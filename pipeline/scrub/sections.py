@@ -174,12 +174,12 @@ def _members(text: bytes, start: int, stop: int) -> tuple[list[int], list[int], 
     members = _MEMBERS.decode(memoryview(text)[start:stop])
     at = start + 1
     for name, raw in members.items():
-        head = b'"%b":' % name.encode()
-        if not text.startswith(head, at):
+        key = name.encode()
+        at += len(key) + 3
+        if text[at - 1] != 0x3A or text[at - 2] != 0x22 or text[at - 2 - len(key) : at - 2] != key:
             return _members_with_spaces(text, start)
-        at += len(head)
         starts.append(at)
-        at += memoryview(raw).nbytes
+        at += len(bytes(raw))
         stops.append(at)
         names.append(name)
         if text[at] not in b",}":
