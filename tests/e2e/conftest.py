@@ -23,6 +23,11 @@ from deploy.local.ports import free_port
 AT_A_TIME = 4
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Ask last for the journey that waits for a minute to end: it begins with the others, and the run goes on."""
+    items.sort(key=lambda item: "limited" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def stack(kafka: str, clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A running gateway and a running worker, on topics and tables that only these tests use."""

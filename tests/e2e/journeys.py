@@ -95,7 +95,7 @@ def nextjs(stack: Stack, directory: Path) -> None:
 
 
 JOURNEYS: dict[str, Callable[[Stack, Path], Any]] = {
-    "limited": limited,  # up to a minute of waiting, begun first
+    "limited": limited,  # up to a minute of waiting, begun first and asked for last
     "nextjs": nextjs,  # the longest of the others
     "web": web,
     "flask": flask,

@@ -113,7 +113,7 @@ def test_memory_is_bounded_by_the_windows_that_are_of_use() -> None:
 
 
 @given(st.lists(st.integers(0, 5000), max_size=30), st.floats(1, 20), st.integers(0, 1000))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_an_hour_may_always_have_its_norm_and_the_floor(before: list[int], times: float, least: int) -> None:
     most = most_in_an_hour(before, times, least)
     known = len(before[:24])

@@ -36,7 +36,7 @@ def test_one_keeps_all_and_zero_nothing() -> None:
 
 
 @given(st.uuids(), st.floats(0.001, 1), st.floats(0.001, 1))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_what_a_rate_keeps_every_higher_rate_keeps_whatever_the_type(trace: uuid.UUID, one: float, two: float) -> None:
     low, high = sorted((one, two))
     kept_low = Sampler([SampleSettings(rate=low)]).weight(Facts("span", "shop", identity=trace.hex)) > 0

@@ -17,10 +17,11 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from deploy.local.ports import free_port
-from deploy.local.worker import Worker, migrate
+from deploy.local.worker import Worker
 from pipeline.clickhouse import ClickHouse
-from pipeline.config import ClickHouseSettings
+from pipeline.config import ClickHouseSettings, load_settings
 from pipeline.errors import AftershockError
+from pipeline.migrate import migrate_clickhouse, migrate_kafka
 
 EXAMPLE = Path(__file__).parents[2] / "schemas" / "examples" / "errors" / "python-flask-get.json"
 Message = tuple[str, bytes, bytes | None]
@@ -53,8 +54,10 @@ class Installation:
             file.write(toml)
 
     def migrate(self) -> None:
-        """Create topics and tables."""
-        migrate(self.environment)
+        """Create topics and tables as ``aftershock migrate`` does, in this process: starting another takes longer."""
+        settings = load_settings(self.config, self.environment)
+        migrate_clickhouse(self.clickhouse, settings.retention, lambda _line: None)
+        asyncio.run(migrate_kafka(settings, self.clickhouse, lambda _line: None))
 
     @contextmanager
     def worker(self) -> Iterator[Worker]:
