@@ -80,7 +80,7 @@ class WorkerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """How a worker gathers batches. A batch is cut at whichever limit is reached first."""
 
     batch_events: Positive = 4000
-    batch_bytes: Positive = 24 * 1024 * 1024
+    batch_bytes: Positive = 16 * 1024 * 1024
     linger_ms: Positive = 500
     batches_in_flight: Annotated[int, Meta(ge=1, le=16)] = 2
     web_host: str = "127.0.0.1"

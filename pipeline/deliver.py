@@ -45,6 +45,11 @@ DEAD_LETTER_COLUMNS = (
     "reason",
     "bytes",
 )
+HOPS = 4
+"""How many rounds the event loop makes at each pause of the stages.
+
+A fetch goes from task to task before it is here, a round each; with one round a pause it took most of a second.
+"""
 UNACCEPTABLE_ROW = frozenset((6, 26, 27, 38, 41, 53, 69, 70, 72, 117, 130, 131, 321, 376, 407, 467, 675, 691))
 """ClickHouse's error numbers for a value that a column cannot take (src/Common/ErrorCodes.cpp)."""
 MOST_REFUSED = 1000
@@ -342,4 +347,5 @@ async def _in_turns(steps: Steps[Result]) -> Result:
         except StopIteration as end:
             result: Result = end.value
             return result
-        await asyncio.sleep(0)
+        for _ in range(HOPS):
+            await asyncio.sleep(0)

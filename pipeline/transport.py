@@ -33,6 +33,12 @@ arrives in the others meanwhile, or waits there, is asked for only when that one
 every quiet topic a brake for the busy ones.
 """
 
+LONGEST_WAIT_S = 0.05
+"""How long a look for records that were fetched may take.
+
+It asks for those partitions whose agent has room when it begins. Faust waits a second; all the while, what was fetched
+of a partition whose agent has room again stays where it is, and nothing more of it is fetched.
+"""
 
 OVER = frozenset((IllegalGenerationError.errno, UnknownMemberIdError.errno))
 
@@ -94,7 +100,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:  # noqa: ASYNC109  Faust's signature
         """Yield what was fetched, a fetch of one partition at a time."""
-        fetched, active = await self._wait_next_records(timeout)
+        fetched, active = await self._wait_next_records(min(timeout, LONGEST_WAIT_S))
         generation = self.app.consumer_generation_id
         if fetched is None or self.should_stop:
             return
