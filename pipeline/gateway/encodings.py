@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 from mmap import mmap
 
 import cramjam
+from zlib_ng import zlib_ng
 
 from pipeline.gateway.rejection import bad, too_large
 
@@ -47,7 +47,7 @@ def inflate(body: bytes, limit: int) -> bytes:
     """
     # RFC 1950: the first byte's low half is 8, and the first two bytes are a multiple of 31.
     has_header = len(body) >= 2 and body[0] & 15 == 8 and int.from_bytes(body[:2], "big") % 31 == 0
-    return _unzip(body, limit, zlib.MAX_WBITS if has_header else RAW_WBITS)[0]
+    return _unzip(body, limit, zlib_ng.MAX_WBITS if has_header else RAW_WBITS)[0]
 
 
 def _gunzip(body: bytes, limit: int) -> bytes:
@@ -66,10 +66,10 @@ def _gunzip(body: bytes, limit: int) -> bytes:
 
 def _unzip(body: bytes, limit: int, wbits: int, before: int = 0) -> tuple[bytes, bytes]:
     """Return one stream decoded, and what follows it; so many bytes of the limit are used up ``before``."""
-    stream = zlib.decompressobj(wbits)
+    stream = zlib_ng.decompressobj(wbits)
     try:
         decoded = stream.decompress(body, limit - before + 1)
-    except zlib.error:
+    except zlib_ng.error:  # type: ignore[misc]  # its stub says that this is a module variable of no type
         raise bad("the body is not of its Content-Encoding") from None
     if len(decoded) > limit - before:
         raise _over(limit)
