@@ -54,7 +54,7 @@ from schemas.topics import ALERTS, CONSUMER_GROUP, COUNTS, ERRORS, ISSUE_CHANGES
 log = logging.getLogger(__name__)
 
 FETCH_BYTES = 768 * 1024
-"""The most that is fetched of one partition at a time, as it was compressed: about ten times that in memory."""
+"""The most that is fetched of one partition at a time, as it was compressed: some five times that in memory."""
 FETCHES_WAITING = 2
 TICK_S = 1.0
 MOST_SENT_BEFORE = 10_000
