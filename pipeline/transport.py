@@ -14,9 +14,10 @@ Faust finds this module by its entry point (group ``faust.transports``) for brok
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any
 
+from aiokafka import TopicPartition
 from aiokafka.errors import IllegalGenerationError, UnknownMemberIdError
 from aiokafka.protocol.group import HeartbeatRequest, LeaveGroupRequest, SyncGroupRequest
 from faust.transport.consumer import ensure_TP
@@ -55,6 +56,27 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         """Connect, and have the lease follow what the group's coordinator says, before the group is joined."""
         await super().on_start()
         confirm_by_answers(self._ensure_consumer()._coordinator, self.consumer.lease)
+
+    async def seek_to_committed(self) -> Mapping[TopicPartition, int | None]:
+        """Have each assigned partition read from its committed offset, or from its beginning if it has none.
+
+        aiokafka leaves a partition without a committed offset where it is, behind what was fetched and dropped.
+
+        Raises:
+            IllegalStateError: the partitions were taken away meanwhile.
+        """
+        committed: dict[TopicPartition, int | None] = await self.call_thread(self._seek_to_committed)
+        return committed
+
+    async def _seek_to_committed(self) -> Mapping[TopicPartition, int | None]:
+        consumer = self._ensure_consumer()
+        if not consumer.assignment():
+            return {}
+        committed: dict[TopicPartition, int | None] = await consumer.seek_to_committed()
+        uncommitted = [partition for partition, offset in committed.items() if not offset]
+        if uncommitted:
+            await consumer.seek_to_beginning(*uncommitted)
+        return committed
 
 
 def confirm_by_answers(coordinator: Any, lease: Lease) -> None:
@@ -99,13 +121,14 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return self._committed_offset[tp] or 0
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:  # noqa: ASYNC109  Faust's signature
-        """Yield what was fetched, a fetch of one partition at a time."""
+        """Yield what was fetched, a fetch of one partition at a time.
+
+        What comes in while the flow is stopped is dropped: whoever resumes it seeks first, to where the partitions are
+        done, as soon as it is settled whose they are.
+        """
         fetched, active = await self._wait_next_records(min(timeout, LONGEST_WAIT_S))
         generation = self.app.consumer_generation_id
         if fetched is None or self.should_stop:
-            return
-        if not self.flow_active:
-            await self.perform_seek()
             return
         for kafka_tp, records in fetched.items():
             tp = ensure_TP(kafka_tp)
