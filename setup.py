@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from setuptools import setup
+from setuptools import Extension, setup
 
 HOT = (
     *("count", "matching", "normalize", "rows", "span_attributes"),
@@ -19,7 +19,10 @@ HOT = (
     *(f"scrub.{file.stem}" for file in sorted(Path("pipeline/scrub").iterdir())),
 )
 INTERPRETED = frozenset(
-    ("fingerprint.v1.model", "scrub.allow", "scrub.audit", "scrub.kinds", "scrub.policy", "scrub.scrubber")
+    (
+        "fingerprint.v1.model",
+        *(f"scrub.{name}" for name in ("allow", "audit", "kinds", "number_runs", "policy", "scrubber")),
+    )
 )
 
 
@@ -33,7 +36,11 @@ def extensions() -> list[Any]:
     from mypyc.build import mypycify
 
     files = [Path("pipeline", *name.split(".")).with_suffix(".py") for name in HOT if name not in INTERPRETED]
-    return list(mypycify([str(file) for file in files if file.is_file() and file.stem != "__init__"], debug_level="0"))
+    stages = mypycify([str(file) for file in files if file.is_file() and file.stem != "__init__"], debug_level="0")
+    runs = Extension(
+        "pipeline.scrub._number_runs", ["pipeline/scrub/_number_runs.c"], extra_compile_args=["-O3", "-std=c11"]
+    )
+    return [*stages, runs]
 
 
 setup(ext_modules=extensions())

@@ -17,6 +17,11 @@ from pipeline.scrub.kinds import BODY, VARIABLES
 UNICODE = "unicode"
 """The finder of escapes that hide text from the scan; the text is then made canonical and scanned again."""
 
+NUMBERS = frozenset(
+    ("number", "card", "imei", "ssn", "international", "national", "trunk", "mobile", "ipv4", "ipv6", "mac", "iban")
+)
+"""The finders of numbers. What their expressions match has to be in the runs of ``_number_runs.c``."""
+
 _S = "[_.\\- ]?"
 _KEY_WORDS = (
     "passw", "passphrase", "passcode", "kennwort", "pwd", "pass", "secret", "token", "auth", "credential", "creds",

@@ -1,8 +1,13 @@
-"""The scan: every candidate expression in one Hyperscan database, matched over raw bytes in one pass."""
+"""The scan: candidate expressions in two Hyperscan databases, matched over raw bytes in one pass each.
+
+The one has the expressions for numbers, and reads those runs of the text that numbers can be in; the other has all
+others, and reads the whole text.
+"""
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from functools import lru_cache
 from typing import Any
 
@@ -10,8 +15,9 @@ import hyperscan
 
 from pipeline.errors import Misconfigured
 from pipeline.scrub import kinds
-from pipeline.scrub.candidates import CANDIDATES, UNICODE, Candidate, key_expression
+from pipeline.scrub.candidates import CANDIDATES, NUMBERS, UNICODE, Candidate, key_expression
 from pipeline.scrub.kinds import Span
+from pipeline.scrub.number_runs import number_runs
 from pipeline.scrub.policy import Policy
 
 Hit = tuple[int, int]
@@ -27,7 +33,7 @@ def _report(number: int, _start: int, end: int, _flags: int, hits: Any) -> None:
 
 
 class Scan:
-    """The compiled candidates of a policy. ``finders`` names the exact check of each, by the number in a hit."""
+    """The compiled ``candidates`` of a policy. ``finders`` names the exact check of each, by the number in a hit."""
 
     def __init__(self, policy: Policy) -> None:
         candidates = [candidate for candidate in CANDIDATES if not policy.wanted.isdisjoint(candidate.kinds)]
@@ -40,15 +46,29 @@ class Scan:
             flags = re.IGNORECASE if pattern.caseless else 0
             self._custom[finder] = (pattern.name, re.compile(pattern.regex.encode(), flags))
             candidates.append(Candidate(finder, pattern.regex, (pattern.name,), caseless=pattern.caseless))
-        self.finders = [candidate.finder for candidate in candidates]
-        self._unicode = frozenset(n for n, candidate in enumerate(candidates) if candidate.finder == UNICODE)
-        self._database = compiled(candidates)
+        others = [candidate for candidate in candidates if candidate.finder not in NUMBERS]
+        numbers = [candidate for candidate in candidates if candidate.finder in NUMBERS]
+        self.candidates = others + numbers
+        self.finders = [candidate.finder for candidate in self.candidates]
+        self._unicode = frozenset(n for n, finder in enumerate(self.finders) if finder == UNICODE)
+        self._others = compiled(others)
+        self._numbers = compiled(numbers)
+        self._first_number = len(others)
 
     def hits(self, text: bytes) -> list[Hit]:
         """Return where candidates end in ``text``, in the order the scan found them."""
         found: list[Hit] = []
-        if self._database is not None:
-            self._database.scan(text, _report, context=found)
+        if self._others is not None:
+            self._others.scan(text, _report, context=found)
+        if self._numbers is None:
+            return found
+        runs, begins, shifts = number_runs(text)
+        if runs:
+            inside: list[Hit] = []
+            self._numbers.scan(runs, _report, context=inside)
+            for end, number in inside:
+                run = bisect_right(begins, end - 1) - 1
+                found.append((end + shifts[run], number + self._first_number))
         return found
 
     def hides(self, hits: list[Hit]) -> bool:
