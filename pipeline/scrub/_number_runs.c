@@ -20,6 +20,16 @@
 #define LONGEST_CODED 18 /* of what the expression for colons as %3a matches, from its first %3a on */
 #define MARGIN 32 /* zeros around the copy of the text, so that looking a few bytes further needs no check */
 
+/* Compile for wider vectors as well, where the loader can choose between the two. */
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__has_attribute)
+#if __has_attribute(target_clones)
+#define WIDE __attribute__((target_clones("avx2", "default")))
+#endif
+#endif
+#ifndef WIDE
+#define WIDE
+#endif
+
 typedef uint8_t Byte;
 
 typedef struct {
@@ -44,7 +54,7 @@ is_numeric(Byte byte)
            (byte == 0xA0);
 }
 
-static void
+WIDE static void
 mark_numeric(const Byte *text, Byte *numeric, Py_ssize_t length)
 {
     for (Py_ssize_t at = 0; at < length; at++)
@@ -52,7 +62,7 @@ mark_numeric(const Byte *text, Byte *numeric, Py_ssize_t length)
 }
 
 /* Mark with 1 where seven numeric bytes begin with a digit, and with 2 where an IBAN, an IPv6 or a MAC address may be. */
-static void
+WIDE static void
 mark(const Byte *text, const Byte *numeric, Byte *marks, Py_ssize_t length)
 {
     for (Py_ssize_t at = 0; at < length; at++) {
