@@ -17,6 +17,12 @@ _VERSION_BEFORE = re.compile(
     rb"[\"']?[\s:=(/v\x01\x02\"']{1,6}|;[\x01\x02]*v=[\\\x01\x02]*\"|==|>=|<=|~=|\^|v)\Z",
     re.IGNORECASE,
 )
+_CHANGE_BEFORE = re.compile(
+    rb"(?:upgrad|updat|downgrad|migrat|bump)[a-z]{0,5} (?:[\w.\-@/]{1,24} ){0,2}from v?[0-9][0-9.]{1,24} to v?\Z"
+    rb"|gem [\\\x01]*[\"'][\w\-]{1,40}[\\\x01]*[\"'], ?[\\\x01]*[\"'](?:[~<>=]{1,2} )?\Z",
+    re.IGNORECASE,
+)
+"""The version that another one is changed to, and that of a Ruby gem."""
 _VERSION_ENDS = frozenset(bytes((byte,)) for byte in b" \t\n\r\x0b\x0c:=(/vV\x01\x02\"'^")
 """What the expression above can end with."""
 _JOINED_BEFORE = re.compile(rb"[A-Za-z][\-_@]v?\Z")
@@ -53,6 +59,8 @@ def find_ipv4(flat: bytes, low: int, high: int) -> list[Span]:
 
 def _looks_like_version(before: bytes, octets: tuple[int, ...], after: bytes) -> bool:
     if before[-1:] in _VERSION_ENDS and _VERSION_BEFORE.search(before[-20:]):
+        return True
+    if before[-1:] in _VERSION_ENDS and _CHANGE_BEFORE.search(before):
         return True
     if _JOINED_BEFORE.search(before[-3:]):
         return octets[0] not in (10, 172, 192) and max(octets) < 100

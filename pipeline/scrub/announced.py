@@ -11,7 +11,7 @@ import re
 
 from pipeline.scrub.keys import KeyNames
 from pipeline.scrub.kinds import PASSWORD, Span
-from pipeline.scrub.textfields import is_blank, value_at
+from pipeline.scrub.textfields import is_blank, looks_secret, value_at
 
 _BREAK = rb"[\x01\\]*(?:[\r\n]|(?<=\\)[rn])"
 _PART = re.compile(
@@ -19,6 +19,12 @@ _PART = re.compile(
     + _BREAK
     + rb"){2,4}| (?:value|content)=[\\\x01]*\")([^\r\n\x01\\\"]++)"
 )
+_ESCAPED_PART = re.compile(
+    rb"name=&(?:quot|#34);([^\"\\\x01&]{1,64})&(?:quot|#34); (?:value|content)=&(?:quot|#34);((?:[^\r\n\x01\\\"&]"
+    rb"|&(?!quot;|#34;)){1,512}+)"
+)
+_CALLED = re.compile(rb"(\.?)(?<![A-Za-z0-9_])([A-Za-z_]\w{0,64})\((?=[\\\x01]{0,8}[\"'])")
+_SETS = re.compile(rb"(?:set|with|put|change|update)_?(?=[A-Z]|(?<=_))", re.IGNORECASE)
 _ELEMENT = re.compile(rb"<(?:[\w\-.]{1,24}:)?([\w\-.]{1,64})\s[^<>]{1,160}>([^<]{1,512})</")
 _FIELD_LINE = re.compile(rb"(?:\n|\\n|^)([\w.\-]{1,128})[\x01\\]*\Z")
 _SOURCE_NAME = re.compile(
@@ -28,6 +34,8 @@ _SOURCE_NAME = re.compile(
 _CLIENT_OPTION = re.compile(
     rb"(?:(?:mysql|mariadb)[\w\-]{0,8} (?:[^\s\x01]{1,64} ){0,8}?-p(?!ort|ath|assw)|sshpass -p ?"
     rb"|redis-cli (?:[^\s\x01]{1,64} ){0,8}?-a "
+    rb"|net use (?:[A-Za-z*]:? )?(?:\x01?\\){2,8}[^\s]{1,128} (?:/user:[^\s]{1,64} )?(?!/)"
+    rb"|net user [\w.\-]{1,32} (?=[^\s]{1,64} /)"
     rb"|(?:docker|podman|nerdctl|helm registry) login (?:[^\s\x01]{1,64} ){0,8}?-p )[\\\x01]*[\"']?([^\s\"'\\\x01]+)"
 )
 _WINDOW = 640
@@ -35,7 +43,8 @@ _WINDOW = 640
 
 def find_part(flat: bytes, offset: int, names: KeyNames) -> list[Span]:
     """Find the value of a sensitive field in a body of ``multipart/form-data`` (RFC 7578), or in an HTML form."""
-    return _by_name(_PART, flat, max(0, offset - 128), offset, names)
+    low = max(0, offset - 176)
+    return _by_name(_PART, flat, low, offset, names) or _by_name(_ESCAPED_PART, flat, low, offset, names)
 
 
 def find_element(flat: bytes, offset: int, names: KeyNames) -> list[Span]:
@@ -65,6 +74,22 @@ def find_invalid_input(flat: bytes, offset: int, names: KeyNames) -> list[Span]:
     return value_at(flat, offset, kind) if kind is not None else []
 
 
+def find_called(flat: bytes, offset: int, names: KeyNames) -> list[Span]:
+    """Find the literal that a setter or a builder takes: ``client.setPassword("x")``, ``.apiKey("x")``.
+
+    Other calls take names of things as often as secrets, and a builder's value is one only if it is no word of prose.
+    """
+    for match in _CALLED.finditer(flat, max(0, offset - 96), offset):
+        sets = _SETS.match(match[2])
+        kind = names.kind_of(match[2][sets.end() :] if sets is not None else match[2])
+        if kind is None or not (sets or match[1]):
+            continue
+        spans = value_at(flat, match.end(), kind)
+        if sets or (spans and looks_secret(flat[spans[0][0] : spans[0][1]])):
+            return spans
+    return []
+
+
 def find_source_name(flat: bytes, low: int, high: int) -> list[Span]:
     """Find the passwords in ``user:password@tcp(host)/db`` and ``jdbc:oracle:thin:user/password@host``."""
     return _passwords(_SOURCE_NAME, flat, low, high)
@@ -77,9 +102,11 @@ def find_client_option(flat: bytes, low: int, high: int) -> list[Span]:
 
 def _passwords(pattern: re.Pattern[bytes], flat: bytes, low: int, high: int) -> list[Span]:
     found: list[Span] = []
-    for match in pattern.finditer(flat, low, min(len(flat), high + 256)):
-        if match.start() >= high:
+    end = min(len(flat), high + 256)
+    for part in pattern.finditer(flat, low, end):
+        if part.start() >= high:
             break
+        match = part if part.end() < end else pattern.match(flat, part.start()) or part
         start, stop = match.span(match.lastindex or 1)
         if not is_blank(flat[start:stop]):
             found.append((start, stop, PASSWORD))

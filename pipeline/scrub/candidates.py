@@ -12,6 +12,7 @@ import re
 from typing import NamedTuple
 
 from pipeline.scrub import kinds
+from pipeline.scrub.keys import FOREIGN_PASSWORDS
 from pipeline.scrub.kinds import BODY, VARIABLES
 
 UNICODE = "unicode"
@@ -38,11 +39,21 @@ _KEY_WORDS = (
 _SHORT_KEY_WORDS = (
     "(?:[^a-zA-Z]|\\\\[nrt]|%[0-9a-fA-F]{2})(?i:pin|sid|sig|pan|pw|otp|auth)|[a-z0-9](?:Pin|Sid|Sig|Pan|Pw|Otp)"
 )
+_ENTITY = "&(?:quot|apos|#0?3[49]|#x2[27]);"
+"""A quote in HTML."""
 _KEY_TAIL = (
     "(?:[\\w\\-. \\]\\[\\x02]|%5[bd]){0,24}"
-    "(?:(?:\\\\{0,7}[\"']|%22|%27)\\]?\\s{0,3}(?:[:=]|%3[aAdD])|\\s{0,3}(?:[:=>]|%3[aAdD]))"
+    f"(?:(?:\\\\{{0,7}}[\"']|%22|%27|{_ENTITY})\\]?\\s{{0,3}}(?:[:=]|->|%3[aAdD])|\\s{{0,3}}(?:[:=>]|%3[aAdD])|&gt;)"
 )
 _BESIDE_TAIL = "[\\w\\-. \\]\\[]{0,24}\\\\{0,7}[\"']\\s{0,3}[,}]"
+
+_FOREIGN_WORDS = sorted({form for word in FOREIGN_PASSWORDS for form in (word, word.capitalize(), word.upper())})
+
+
+def _escaped(word: str, backslash: str) -> str:
+    """Return the expression of a word in JSON that is all ASCII, or in such JSON inside a string."""
+    return "".join(letter if letter.isascii() else f"{backslash}u{ord(letter):04x}" for letter in word)
+
 
 _LOOSE_DIGITS = r"\d[ \-]?\d[ \-]?\d[ \-]?\d"
 
@@ -75,6 +86,7 @@ _KEY_KINDS = (
 CANDIDATES: tuple[Candidate, ...] = (
     Candidate("field", f"(?:{'|'.join(_KEY_WORDS)}){_KEY_TAIL}", _KEY_KINDS),
     Candidate("field", f"(?:{_SHORT_KEY_WORDS}){_KEY_TAIL}", _KEY_KINDS, caseless=False),
+    Candidate("field", f"(?:{'|'.join(_FOREIGN_WORDS)}){_KEY_TAIL}", (kinds.PASSWORD,)),
     Candidate("beside", f"(?:{'|'.join(_KEY_WORDS)}){_BESIDE_TAIL}", _KEY_KINDS),
     Candidate("beside", f"(?:{_SHORT_KEY_WORDS}){_BESIDE_TAIL}", _KEY_KINDS, caseless=False),
     Candidate(
@@ -92,8 +104,36 @@ CANDIDATES: tuple[Candidate, ...] = (
         "spoken", r"password[ ]{1,2}(?:is[ ]{1,2}|was[ ]{1,2})?[\w!@#$%^&*]{0,24}[0-9!@#$%^&*]", (kinds.PASSWORD,)
     ),
     Candidate(
+        "spoken",
+        r"(?:code|otp|pin)(?: for [\w ]{1,32})? (?:is|was)[ :]{1,3}(?:[a-z]-)?[a-z]{0,8}\d|\d (?:is|as) (?:your|the) "
+        r"|(?:ation|2fa|mfa|otp|security|login|sms) (?:pass)?code #?\d|otp \d{4}",
+        (kinds.PASSWORD,),
+    ),
+    Candidate(
+        "spoken",
+        r"session[_\- ]?id (?:is |was |of )?[(<]?(?:\\{0,3}['\"])?[\w\-]{8}",
+        (kinds.SESSION,),
+    ),
+    Candidate(
+        "spoken",
+        r"(?:ssn|social security (?:number|no\.?|#))(?: is| was| no\.?| number| of)?[ :#]{1,3}\d{3}[.\- ]?\d\d",
+        (kinds.SSN,),
+    ),
+    Candidate(
+        "spoken",
+        r"(?:PASS|AUTH(?:ENTICATE)?(?:\\{1,7}\")?) [^\s:\"]|[A-Za-z]\d{1,6} LOGIN [^\s]|334 UGFzc3dvcmQ6",
+        (kinds.PASSWORD,),
+        caseless=False,
+    ),
+    Candidate(
+        "called",
+        r"(?:passw(?:or)?d|passphrase|secret|token|(?:api|secret|access|private)_?key)\(\\{0,7}[\"'][^\s\"'\\)]",
+        _KEY_KINDS,
+    ),
+    Candidate(
         "email", r"(?:[^\s(,:;<>\[/@\"]|\\\")@\x02{0,32}(?:[a-z\x80-\xff\[]|\d[\w\-]{0,20}\.?[a-z])", (kinds.EMAIL,)
     ),
+    Candidate("email", r"&(?:#0?64|#x0?40|commat);(?:[a-z\x80-\xff\[]|\d[\w\-]{0,20}\.?[a-z])", (kinds.EMAIL,)),
     Candidate("email", r"%40(?:[a-z\x80-\xff\[]|\d[\w\-]{0,20}\.?[a-z])", (kinds.EMAIL,)),
     Candidate("inserted", r"\)(?:\s|\\{1,4}[nrt]|\+|%20){0,4}values", _KEY_KINDS),
     Candidate("url", r"(?://|%2f)[^/\s\"@]{0,200}(?::|%3a)[^/\s\"]{0,200}(?:@|%40)", (kinds.PASSWORD,)),
@@ -106,7 +146,8 @@ CANDIDATES: tuple[Candidate, ...] = (
     Candidate(
         "client_option",
         r"(?:mysql(?:dump|admin|import|show)?|mariadb(?:-dump)?|redis-cli|sshpass"
-        r"|(?:docker|podman|nerdctl|registry) login) -",
+        r"|(?:docker|podman|nerdctl|registry) login) -|net use (?:[A-Za-z*]:? )?\\"
+        r"|net user [\w.\-]{1,32} [^\s\"/]{1,64} /",
         (kinds.PASSWORD,),
         caseless=False,
     ),
@@ -115,6 +156,9 @@ CANDIDATES: tuple[Candidate, ...] = (
         r"name=\\{1,7}\"[\w.\-\[\]]{1,64}\\{1,7}\"(?:(?:\\{1,7}[rn]){2}| (?:value|content)=)",
         _KEY_KINDS,
         caseless=False,
+    ),
+    Candidate(
+        "part", r"name=&(?:quot|#34);[\w.\-\[\]]{1,64}&(?:quot|#34); (?:value|content)=", _KEY_KINDS, caseless=False
     ),
     Candidate("element", r"</(?:\w{1,16}:)?\w{0,16}(?i:passw|pwd|secret|token)", _KEY_KINDS, caseless=False),
     Candidate("invalid_input", r", input_value=", _KEY_KINDS, caseless=False),
@@ -137,6 +181,12 @@ CANDIDATES: tuple[Candidate, ...] = (
         (kinds.PHONE,),
     ),
     Candidate("named", r"wa\.me/\+?\d{7}", (kinds.PHONE,)),
+    Candidate(
+        "named",
+        r"(?:phone|mobile|telefon|whatsapp|msisdn|tel|fax|cell)[\w.\-]{0,16}\":\s?\{\"(?:type|unit)\":\s?\"[\w.]{1,24}\","
+        r"\s?\"value\":\s?\"[+(]?\d",
+        (kinds.PHONE,),
+    ),
     Candidate("ipv4", r"\d\.\d{1,3}\.(?:[1-9]\d{0,2}\.\d|0\.[1-9])", (kinds.IP,)),
     Candidate("ipv6", r"[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){1,6}::", (kinds.IP,)),
     Candidate("ipv6", r":[0-9a-f]{1,4}:[0-9a-f]{1,4}:[0-9a-f]{1,4}:[0-9a-f]{1,4}:", (kinds.IP, kinds.MAC)),
@@ -185,6 +235,8 @@ CANDIDATES: tuple[Candidate, ...] = (
     Candidate(
         "private_key", r"-----(?:BEGIN|END)(?: |%20|\+)[A-Z0-9 +%]{0,36}PRIVATE", (kinds.PRIVATE_KEY,), caseless=False
     ),
+    Candidate("private_key", r"Private-Lines: \d", (kinds.PRIVATE_KEY,), caseless=False),
+    Candidate("home", r"\\(?:home|homes|profiles)\$?\\{2,8}[^/\\\"\s]", (kinds.USER,)),
     Candidate(
         "home",
         r"(?:/home/|/Users/|(?:Users|users|Documents and Settings)(?:\\\\|/)+)[^/\\\"\s]",
@@ -198,6 +250,9 @@ CANDIDATES: tuple[Candidate, ...] = (
         kinds.KINDS,
         once=True,
     ),
+    Candidate(UNICODE, "|".join(_escaped(word, r"\\") for word in _FOREIGN_WORDS), (kinds.PASSWORD,), once=True),
+    Candidate("escaped", "|".join(_escaped(word, r"\\{2,16}") for word in _FOREIGN_WORDS), (kinds.PASSWORD,)),
+    Candidate("escaped", r"[\d+]\\{2,16}xa0[\d(]", kinds.KINDS),
     Candidate("escaped", r"\\\\u00[2-7]|%25(?:40|3[ad]|22|2b)", kinds.KINDS),
     Candidate(
         "escaped",

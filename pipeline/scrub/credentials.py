@@ -14,12 +14,14 @@ import re
 from pipeline.scrub.kinds import EMAIL, PASSWORD, PRIVATE_KEY, TOKEN, USER, UUID, Span
 
 _LOCAL_BACKWARDS = re.compile(rb"[A-Za-z0-9_.+\-'~&\x02\x80-\xff]{1,96}+|\"[^\"\x00\x03-\x1f]{1,64}+\"")
-_DOMAIN = re.compile(
-    rb"@(?:(?:\x02*+[A-Za-z0-9\x80-\xff](?:[A-Za-z0-9\-_\x80-\xff]|\x02++[\x80-\xff]){0,62}\.)+"
+_DOMAIN_NAME = (
+    rb"(?:(?:\x02*+[A-Za-z0-9\x80-\xff](?:[A-Za-z0-9\-_\x80-\xff]|\x02++[\x80-\xff]){0,62}\.)+"
     rb"(xn--[A-Za-z0-9\-]{2,59}|\x02*+[A-Za-z\x80-\xff](?:[A-Za-z\-\x80-\xff]|\x02++[\x80-\xff]){1,62})"
     rb"(?![A-Za-z0-9\x80-\xff]|_[A-Za-z])"
     rb"|\[[0-9A-Fa-f.:]{7,45}\])"
 )
+_DOMAIN = re.compile(rb"@" + _DOMAIN_NAME)
+_ENTITY_DOMAIN = re.compile(rb"&(?:#0?64|#[xX]0?40|commat);" + _DOMAIN_NAME)
 _NOT_TOP_LEVEL = frozenset(
     b"""
     png jpg jpeg gif svg webp ico css scss less js mjs cjs jsx tsx json html htm xml yml yaml toml dll exe jar
@@ -36,17 +38,22 @@ _LONGEST_DOMAIN = 320
 
 
 def find_email(flat: bytes, low: int, high: int) -> list[Span]:
-    """Find e-mail addresses, internationalised or plain, by their ``@``."""
+    """Find e-mail addresses, internationalised or plain, by their ``@``, which may be an entity of HTML."""
+    found = _addresses(_DOMAIN, flat, low, high)
+    return sorted(found + _addresses(_ENTITY_DOMAIN, flat, low, high)) if flat.find(b"&", low, high) >= 0 else found
+
+
+def _addresses(domains: re.Pattern[bytes], flat: bytes, low: int, high: int) -> list[Span]:
     found: list[Span] = []
     end = min(len(flat), high + _LONGEST_DOMAIN)
-    domain = _DOMAIN.search(flat, low, end)
+    domain = domains.search(flat, low, end)
     while domain is not None and domain.start() < high:
         if domain.end() == end:  # it may go on
-            domain = _DOMAIN.match(flat, domain.start()) or domain
+            domain = domains.match(flat, domain.start()) or domain
         start = _mailbox_start(flat, domain)
         if start >= 0:
             found.append((start, domain.end(), EMAIL))
-        domain = _DOMAIN.search(flat, domain.end(), end)
+        domain = domains.search(flat, domain.end(), end)
     return found
 
 
@@ -204,6 +211,11 @@ _PEM = re.compile(rb"-----BEGIN[ \x02+][A-Z0-9 \x02+]{0,40}PRIVATE[ \x02+]{1,3}K
 _PEM_END = re.compile(rb"-----END[ \x02+][A-Z0-9 \x02+]{0,40}PRIVATE[ \x02+]{1,3}KEY[A-Z \x02+]{0,12}-----")
 
 
+_PUTTY = re.compile(rb"Private-Lines: [0-9]{1,4}[\x01\\rn\r\n\"', ]{0,12}(?=[A-Za-z0-9+/]{16})")
+_PUTTY_END = re.compile(rb"[\x01\\rn\r\n\"', ]{1,12}Private-(?:MAC|Hash):")
+"""Around the secret lines in PuTTY's own format (https://tartarus.org/~simon/putty-snapshots/htmldoc/AppendixC.html)."""
+
+
 KEY_LINE = re.compile(rb"[ \\tnr\"']*(?:[A-Za-z0-9+/=\\]{16,}|-----END .*|[A-Za-z\-]+: .*)")
 """A line of a private key after its first one, as a raw JSON string."""
 
@@ -237,6 +249,9 @@ def find_key_end(flat: bytes, offset: int) -> tuple[list[Span], bool]:
 def find_private_key(flat: bytes, low: int, high: int) -> list[Span]:
     """Find private keys in PEM armour (RFC 7468, OpenSSH, PGP); one cut off runs to the end of the string."""
     found: list[Span] = []
+    for putty in _PUTTY.finditer(flat, low, high + 80):
+        end = _PUTTY_END.search(flat, putty.end())
+        found.append((putty.end(), end.start() if end else len(flat), PRIVATE_KEY))
     begin = _PEM.search(flat, low, high + 80)
     while begin is not None and begin.start() < high:
         end = _PEM_END.search(flat, begin.end())
@@ -295,6 +310,16 @@ _SERVICE_ACCOUNTS = frozenset(
 )
 """Home directories that belong to a machine or an image, not to a person."""
 
+_SHARED_HOME = re.compile(
+    rb"(?<![A-Za-z0-9])(?:\x01?\\){2,8}[A-Za-z0-9.\-_]{1,64}(?:\x01?\\){1,4}"
+    rb"(?:[A-Za-z0-9.\-_$ ]{1,64}(?:\x01?\\){1,4}){0,2}"
+    rb"(?i:homes?|profiles)\$?(?:\x01?\\){1,4}([^/\\\"':<>|*?\x00-\x20,;)\]}\[]{1,64})"
+)
+"""A directory on a server in the notation of Windows: ``\\\\server\\home$\\name``."""
+_SHELL_BEFORE = re.compile(
+    rb"(?:^|[\s;&|$#>(\x01])(?:cd|ls|mkdir|rmdir|rm|cp|mv|chown|chmod|du|stat|pushd|directory|dir|folder) "
+    rb"(?:-\w{1,8} )?\Z"
+)
 _ROUTE_BEFORE = re.compile(rb"(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) \Z|[A-Za-z0-9_.\-~)\]}]\Z")
 _DRIVE_BEFORE = re.compile(
     rb"(?:^|[^A-Za-z0-9_.])(?:/mnt|/cygdrive)?/[a-z]\Z|file://(?:localhost)?\Z|:///?\Z|/(?:var|export|usr"
@@ -311,19 +336,31 @@ def find_home(flat: bytes, low: int, high: int) -> list[Span]:
         group = 1 if match[1] is not None else 2
         if _is_persons(flat, match, group):
             found.append((match.start(group), match.end(group), USER))
+    if flat.find(b"\\", low, high) >= 0:
+        found += [
+            (*match.span(1), USER)
+            for match in _SHARED_HOME.finditer(flat, max(0, low - 96), min(len(flat), high + 144))
+            if low <= match.start(1) and match.start() < high and not _is_nobodys(match[1])
+        ]
     return found
+
+
+def _is_nobodys(name: bytes) -> bool:
+    return name.lower() in _SERVICE_ACCOUNTS or is_replacement(name) or name[:1] in b"${%<."
 
 
 def _is_persons(flat: bytes, match: re.Match[bytes], group: int) -> bool:
     name, before = match[group], flat[max(0, match.start() - 24) : match.start()]
-    if name.lower() in _SERVICE_ACCOUNTS or is_replacement(name) or name[:1] in b"${%<.":
+    if _is_nobodys(name):
         return False
     unix = match[0].startswith((b"/home/", b"/Users/"))
     if unix and _ROUTE_BEFORE.search(before) and not _DRIVE_BEFORE.search(before):
         return False
     if not unix and match[0][1:2] != b":" and match[0].startswith((b"/", b"\x01/")):
         return False
-    return not (group == 2 and unix and before and before[-1:] not in b"\"'=:\x01")
+    if group == 1 or not unix or not before or before[-1:] in b"\"'=:\x01":
+        return True
+    return _SHELL_BEFORE.search(before) is not None
 
 
 _UUID = re.compile(

@@ -16,6 +16,7 @@ import msgspec
 from pipeline.scrub import addresses, cards, credentials, digits
 from pipeline.scrub.allow import Allowed
 from pipeline.scrub.announced import (
+    find_called,
     find_client_option,
     find_element,
     find_invalid_input,
@@ -41,9 +42,10 @@ from pipeline.scrub.places import asks_for_section, barred, barred_in_section
 from pipeline.scrub.policy import Policy
 from pipeline.scrub.replace import Replacer
 from pipeline.scrub.scan import Hit, Scan
+from pipeline.scrub.spoken import find_spoken
 from pipeline.scrub.spots import Spot, SpotFinder
 from pipeline.scrub.sql import find_inserted
-from pipeline.scrub.textfields import find_option, find_spoken_password, find_text_field
+from pipeline.scrub.textfields import find_option, find_text_field
 
 Finder = Callable[[bytes, int, int], list[Span]]
 FINDERS: dict[str, tuple[Finder, int]] = {
@@ -64,7 +66,7 @@ FINDERS: dict[str, tuple[Finder, int]] = {
     "national": (digits.find_national_phone, 20),
     "private_key": (credentials.find_private_key, 64),
     "source_name": (find_source_name, 200),
-    "spoken": (find_spoken_password, 64),
+    "spoken": (find_spoken, 64),
     "ssn": (digits.find_ssn, 14),
     "trunk": (digits.find_trunk_phone, 24),
     "url": (credentials.find_url_password, 480),
@@ -76,6 +78,7 @@ FINDERS: dict[str, tuple[Finder, int]] = {
 candidate's end the finding may begin."""
 
 BY_NAME: dict[str, Callable[[bytes, int, KeyNames], list[Span]]] = {
+    "called": find_called,
     "element": find_element,
     "inserted": find_inserted,
     "invalid_input": find_invalid_input,

@@ -30,7 +30,7 @@ _ESCAPE = re.compile(
 )
 _PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 _UNICODE = re.compile(rb"\\u[0-9a-fA-F]{4}")
-_INNER_UNICODE = re.compile(rb"(?<![\x01\\])[\x01\\]++u([0-9a-fA-F]{4})")
+_INNER_UNICODE = re.compile(rb"(?<![\x01\\])[\x01\\]++(?:u([0-9a-fA-F]{4})|xa0)")
 _PERCENT = re.compile(rb"%([0-9a-fA-F]{2})")
 _COLOUR = re.compile(rb"\x04\[[0-9;]{0,16}m")
 """What is left of a terminal's colour code once its escape character is filled."""
@@ -88,7 +88,7 @@ def flatten(raw: bytes) -> bytes:
                 if b"\x04[" in flat:
                     flat = _COLOUR.sub(_filled, flat)
         flat = flat.replace(b"\x03", b"\\")
-        if b"\\u" in flat:
+        if b"\\u" in flat or b"\\xa0" in flat:
             flat = _INNER_UNICODE.sub(_inner_unicode, flat)
     for _ in range(3):
         if b"%" not in flat:
@@ -122,7 +122,7 @@ def is_document(raw: bytes) -> bool:
 
 
 def _inner_unicode(match: re.Match[bytes]) -> bytes:
-    code = int(match[1], 16)
+    code = int(match[1], 16) if match[1] is not None else 0xA0
     if code < 0x20 or 0xD800 <= code <= 0xDFFF:
         return match[0]
     character = chr(code).encode()

@@ -73,6 +73,12 @@ _SENSITIVE_STEMS = (
 )  # fmt: skip
 """Stems of keys written without separators, all in one case."""
 
+FOREIGN_PASSWORDS = (
+    "пароль", "密码", "密碼", "パスワード", "暗証番号", "비밀번호", "암호", "şifre", "hasło", "κωδικός", "contraseña",
+    "סיסמה", "סיסמא", "كلمة المرور", "كلمة السر", "گذرواژه", "mật khẩu", "รหัสผ่าน", "पासवर्ड", "mật_khẩu", "lösenord",
+)  # fmt: skip
+"""Words for "password" whose letters are not all ASCII."""
+
 _DESCRIBES = frozenset(
     [
         "age",
@@ -256,15 +262,20 @@ def _squash(key: str) -> str:
 def _classify(key: bytes) -> str | None:
     if b"=" in key or (b"[" in key and _REPLACED.search(key)):  # text used as a key, or what is left of one
         return None
-    words = [word.lower().decode() for word in _WORDS.findall(key[-128:])]
+    if not key.isascii() and _is_foreign_password(key.decode("utf-8", "replace").lower()):
+        return PASSWORD
+    if key == b"Signature":  # of a signed URL; in lower case it is mostly a function's
+        return TOKEN
+    return _kind_of_words([word.lower().decode() for word in _WORDS.findall(key[-128:])])
+
+
+def _kind_of_words(words: list[str]) -> str | None:
     while len(words) > 1 and (
         words[-1].isdigit() or words[-1] in ("value", "string", "text", "raw", "confirm", "confirmation", "hash")
     ):
         words.pop()
     if not words or (words[-1] in _DESCRIBES and len(words) > 1) or words[0] in _QUESTIONS:
         return None
-    if key == b"Signature":  # of a signed URL; in lower case it is mostly a function's
-        return TOKEN
     if words[-3:] == ["public", "key", "token"]:  # of a .NET assembly's name
         return None
     if words[-1] in _SENSITIVE_LAST_WORDS:
@@ -279,6 +290,15 @@ def _classify(key: bytes) -> str | None:
         if word in _SENSITIVE_WORDS:
             return _SENSITIVE_WORDS[word]
     return _stem_of(words)
+
+
+def _is_foreign_password(key: str) -> bool:
+    """Whether the last of a key's words, which blanks separate, holds a word for "password" in another language."""
+    for word in FOREIGN_PASSWORDS:
+        at = key.rfind(word)
+        if at >= 0 and " " not in key[at + len(word) :].rstrip():
+            return True
+    return False
 
 
 def _stem_of(words: list[str]) -> str | None:

@@ -16,13 +16,15 @@ from pipeline.scrub.kinds import CARD, COOKIE, IBAN, IMEI, PASSWORD, SECRET, SES
 
 _KEY_BACKWARDS = re.compile(
     rb"(?:[\x01\x02]*[:=,>])?[\s\x01\x02]{0,4}(?:\](?=[\"']))?([\"']?)[\\\x01\x02]{0,16}(\]?)((?:[\w.\-\[ \x80-\xff]"
-    rb"|\x02+(?=[\w.\-\[ ]))+)"
+    rb"|\x02+(?=[\w.\-\[ \x80-\xff]))+)"
 )
+_BEGINS_LINE = re.compile(rb"(?:\n|\\n|^)\Z")
 _SPACED_KEY = re.compile(rb"[^ ]+(?: [^ ]+)?(?: [^ ]+)?\Z")
 _AFTER_SEPARATOR = re.compile(
-    rb"[\s\x01\x02]{0,8}(?:[bBrRuUfF@]{1,2}(?=[\x01\\]*[\"'])|string\([0-9]{1,5}\) (?=[\x01\\]*\"))?"
+    rb"(?:&gt;)?[\s\x01\x02]{0,8}(?:[|>][+\-]? ?[\\\x01]*(?:\n|(?<=\\)n)[ \x01]{1,16})?"
+    rb"(?:[bBrRuUfF@]{1,2}(?=[\x01\\]*[\"'])|string\([0-9]{1,5}\) (?=[\x01\\]*\"))?"
 )
-"""White space, and what Python and PHP write before a string's quote."""
+"""White space, what begins a block of YAML, and what Python and PHP write before a string's quote."""
 _OPENING = re.compile(rb"([\\\x01\x02]*+)([\"'])")
 _CLOSING = {quote: re.compile(rb"(?<![\\\x01\x02])([\\\x01\x02]*+)" + quote) for quote in (b'"', b"'")}
 _PAIRS_VALUE = re.compile(
@@ -38,8 +40,25 @@ _FETCH_MODES = frozenset((b"include", b"omit", b"same-origin"))
 """What a browser's ``fetch`` takes as ``credentials``."""
 _WITH_DEFAULT = (b"env(", b"environ.get(", b"ENV.fetch(", b"define(")
 """Calls whose second argument is the value of the name that is the first."""
-_AFTER_NAME = re.compile(rb"[\w.]{0,40}\([\\\x01]*[\"'][^\"'\n]{0,64}[\"'], ?(?=[\\\x01]*[\"'])")
-"""A name before its password: ``auth=("name", "password")``."""
+_AFTER_NAME = re.compile(
+    rb"(?:[\w.]{0,40}\([\\\x01]*[\"'][^\"'\n]{0,64}[\"'], ?|ConvertTo-SecureString (?:-String )?"
+    rb"|(?:null|\(\w[\w ]{0,24}\)) -> )(?=[\\\x01]*[\"'])"
+)
+"""A name before its password: ``auth=("name", "password")``; a command of PowerShell; no value before a new one."""
+_NEW_VALUE = re.compile(rb"[\\\x01\x02]*+\"[^\"\\\x01\n]{0,256}[\\\x01]*\" -> (?=[\\\x01]*\")")
+"""The value before, in a plan of Terraform: ``"old" -> "new"``."""
+_ENTITY = rb"&(quot|apos|#0?3[49]|#x2[27]);"
+_ENTITY_KEY = re.compile(_ENTITY + rb"([\w.\-\[\] \x80-\xff]{1,64})&\1;[\s\x01]{0,4}[:=]\Z")
+_ENTITY_OPENING = re.compile(_ENTITY)
+_ENTITY_ELEMENT = re.compile(rb"&lt;(?:[\w\-.]{1,24}:)?([\w\-.]{1,64})&gt;\Z")
+_ENTITY_WINDOW = 4096
+_KEY_LINES = re.compile(
+    rb"(?:[\x01\\]{0,8}(?:\r|(?<=\\)r))?[\x01\\]{0,8}(?:\n|(?<=\\)n)[ \t\x01]{0,16}"
+    rb"(?:[A-Za-z0-9+/]{16,512}+={0,2}|[A-Za-z0-9+/]{1,15}+={1,2})(?=[\s\x01\\\"']|\Z)"
+)
+"""A further line of a key that is written without armour."""
+_KEY_LINE = re.compile(rb"[A-Za-z0-9+/]{40,512}")
+_MOST_KEY_LINES = 128
 _BEFORE_LITERAL = re.compile(
     rb"(?:[&']?[A-Za-z_][\w.\[\]<>| ?]{0,40}? ?= ?|[\w.$()\[\]]{1,80} (?:\|\||\?\?|or) )(?=[\\\x01]*[\"'])"
 )
@@ -72,6 +91,34 @@ _MASKED = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """What stands for no value where a value is certain: the value of a JSON member. Prose has more such words."""
+_SUBJECT = (
+    rb"(?:(?:the|this|your|an?|new|old|current) ){0,3}(?:(?:pass(?:word|phrase|code)|pin|token|secret|api ?key|field"
+    rb"|value|credential|code|card|account|number|confirmation|session|cookie|key|it|string|text|length|character)s? )"
+    rb"{0,4}"
+)
+_VERDICT = (
+    rb"(?:can(?:'|\xe2\x80\x99|&#0?39;|&#x27;)?t be|can ?not be|may (?:not|only)"
+    rb"|(?:must|should)(?: not)? (?:be|have|contain|match|include|differ)|(?:is|are|was|were) (?:too|not|in|an?|invalid"
+    rb"|required|missing|incorrect|wrong|already|reserved|weak|empty|blank|expired|unknown|the wrong|entirely|insecure"
+    rb"|shorter|longer)|has (?:already|been|expired|appeared|an invalid)"
+    rb"|do(?:es)?(?:n'?t| not) (?:match|meet|contain|exist|look)|did(?:n'?t| not) match"
+    rb"|too (?:short|long|common|similar|weak)|required|at least \d|minimum|maximum"
+    rb"|expected (?:string|str|type|an?)|please (?:enter|provide|choose|type|confirm)"
+    rb"|ensure (?:this|that|the)|needs? to (?:be|have|contain)|not (?:an?|valid|be|found|allowed|blank|empty|null)"
+    rb"|wrong length|missing (?:data|field|value|required)|shorter than|longer than|invalid"
+    rb" (?:value|input|format|type|length|password|token|key))"
+)
+_MESSAGE = re.compile(
+    _SUBJECT + _VERDICT + rb"(?![A-Za-z0-9])[,.;:!?)]*"
+    rb"(?:[ (]{1,2}(?:[A-Za-z][A-Za-z'\-]{0,24}|\d{1,3}|character\(s\))[,.;:!?)]{0,3}){0,40}",
+    re.IGNORECASE,
+)
+"""A sentence about a value, as validations say it: ``is too short (minimum is 8 characters)``."""
+_RULES = re.compile(
+    rb"(?:(?:is )?(?:required|invalid|missing)|(?:required|nullable|sometimes|confirmed|hashed)(?:\|.*)?)"
+)
+"""A rule about a value, as frameworks write it: ``required|min:8``."""
+_LONGEST_MESSAGE = 256
 _PROSE = frozenset(
     b"""
     required is was are must should cannot can't could not invalid missing incorrect wrong too does doesn't
@@ -87,13 +134,22 @@ _NOT_ANNOUNCED = re.compile(
 )
 
 
+_TEST_NAME = re.compile(rb" ?(?:[Tt]est\w*|[\w\-.]{1,128}/[\w\-./]{1,128})(?=[\s\x01\\]|\Z)")
+
+
 def find_text_field(flat: bytes, offset: int, names: KeyNames, is_source: Callable[[], bool]) -> list[Span]:
     """Find the value of a sensitive key in text; ``offset`` is just after the separator the scan matched.
 
     In lines of source code (``is_source``, asked only when it matters) only literals are values: ``token =
     get_token()`` says nothing secret.
     """
-    key = _key_before(flat, offset)
+    separator = flat[max(offset - 1, 0) : offset]
+    if separator == b";" or flat[max(offset - 6, 0) : offset - 1].rstrip(b" \t\r\n\x01").endswith(b";"):
+        spans = _in_entities(flat, offset, names)
+        if spans:
+            return spans
+    arrow = separator == b">" and flat[offset - 2] == 0x2D
+    key = _key_before(flat, offset - 2 * arrow)
     if key is None:
         return []
     name, quoted, key_start = key
@@ -101,16 +157,53 @@ def find_text_field(flat: bytes, offset: int, names: KeyNames, is_source: Callab
     if kind is None:
         return []
     source = is_source()
-    separator = flat[max(offset - 1, 0) : offset]
+    if arrow:
+        return _arrow_value(flat, offset, kind, source=source)
     if separator == b",":
         return _pair_value(flat, offset, key_start, kind, source=source, option=name[:1] == b"-") if quoted else []
     if separator == b">":
         return _element_value(flat, offset, key_start, kind)
     if kind == TOKEN and _NOT_ANNOUNCED.search(flat, max(0, offset - 48), offset):
         return []
-    if separator not in (b":", b"="):
+    if separator not in (b":", b"=") or _is_verdict(flat, offset, name):
         return []
-    return _value(flat, offset, name, kind, source=source, quoted=quoted)
+    spans = _value(flat, offset, name, kind, source=source, quoted=quoted)
+    if len(spans) == 1 and flat[spans[0][1] - 1] == 0x3A and names.kind_of(flat[spans[0][0] : spans[0][1] - 1]):
+        return []  # the next key: "secret data: password: x"
+    return spans
+
+
+def _in_entities(flat: bytes, offset: int, names: KeyNames) -> list[Span]:
+    """Find a value where quotes and brackets are HTML entities: ``&quot;password&quot;:&quot;x&quot;``."""
+    low = max(0, offset - 112)
+    match = _ENTITY_KEY.search(flat, low, offset)
+    if match is not None:
+        kind = names.kind_of(match[2])
+        return _value(flat, offset, match[2], kind, source=False, quoted=True) if kind else []
+    element = _ENTITY_ELEMENT.search(flat, low, offset)
+    kind = names.kind_of(element[1]) if element is not None else None
+    stop = flat.find(b"&lt;/", offset, offset + _ENTITY_WINDOW) if kind else -1
+    return _checked(flat, offset, stop, kind) if kind and stop >= 0 else []
+
+
+def _arrow_value(flat: bytes, offset: int, kind: str, *, source: bool) -> list[Span]:
+    """Find what an arrow leads to, as Scala and Kotlin show maps; a type or a lambda's body is no value."""
+    if flat[offset : offset + 1] != b" " or flat[offset - 3 : offset - 2] != b" ":
+        return []
+    opening = _OPENING.match(flat, offset + 1)
+    if opening is not None:
+        return _quoted_value(flat, opening, kind)
+    match = _WORD_VALUE.match(flat, offset + 1)
+    if source or match is None or _CALL.match(flat, offset + 1) or not looks_secret(match[0].rstrip(b")]}.,;")):
+        return []
+    return _checked(flat, match.start(), match.start() + len(match[0].rstrip(b")]}")), kind)
+
+
+def _is_verdict(flat: bytes, offset: int, name: bytes) -> bool:
+    """Whether ``PASS:`` is what a test runner says of a test."""
+    if name[-4:] != b"PASS" or flat[offset - 1] != 0x3A:
+        return False
+    return flat.endswith(b"--- PASS", 0, offset - 1) or _TEST_NAME.match(flat, offset) is not None
 
 
 def _key_before(flat: bytes, offset: int) -> tuple[bytes, bool, int] | None:
@@ -122,7 +215,7 @@ def _key_before(flat: bytes, offset: int) -> tuple[bytes, bool, int] | None:
     raw = match[3][::-1]
     if match[2] and raw[raw.rfind(b" ") + 1 :].startswith(b"["):  # what a scrubber left: "[token]: …"
         start = offset - match.end()
-        if flat[start : start + 4] != b"    " or flat[max(start - 1, low) : start] not in (b"", b"\n"):
+        if flat[start : start + 4] != b"    " or not _BEGINS_LINE.search(flat, max(start - 2, low), start):
             return None  # otherwise a line of PHP's print_r: "    [token] => …"
     quoted = bool(match[1])
     if not quoted:
@@ -141,7 +234,14 @@ def _value(flat: bytes, offset: int, name: bytes, kind: str, *, source: bool, qu
         return []
     opening = opening or _opening_further_on(flat, at, source=source)
     if opening is not None:
-        return _quoted_value(flat, opening, kind)
+        spans = _quoted_value(flat, opening, kind)
+        changed = _NEW_VALUE.match(flat, opening.start())
+        following = _OPENING.match(flat, changed.end()) if changed is not None else None
+        return spans + (_quoted_value(flat, following, kind) if following is not None else [])
+    entity = _ENTITY_OPENING.match(flat, at)
+    if entity is not None:
+        stop = flat.find(entity[0], entity.end(), entity.end() + _ENTITY_WINDOW)
+        return _checked(flat, entity.end(), stop, kind) if stop >= 0 else []
     if source and flat[offset - 1] == 0x3D:
         return _value_in_literal(flat, offset, at, kind)
     if _LISTED.match(flat, at):
@@ -171,7 +271,24 @@ def _bare_value(flat: bytes, offset: int, at: int, name: bytes, kind: str, *, qu
         return _checked(flat, match.start(), flat.index(b"?", match.start()), kind)
     if flat[offset - 1] == 0x3A and not quoted and word.lower() in _PROSE:
         return []
-    return _span(flat, match, kind)
+    if not name.isascii() and not quoted and not (looks_secret(word) or (flat[offset - 1] == 0x3D and word.isascii())):
+        return []
+    if at > offset and b"." in name and flat[offset - 1] == 0x3D and name.endswith(b"." + word):
+        return []  # an assignment: "self.password = password"
+    return _key_lines(flat, _span(flat, match, kind))
+
+
+def _key_lines(flat: bytes, spans: list[Span]) -> list[Span]:
+    """Lengthen the value that is a line of Base64 by the lines of the same key that follow."""
+    if not spans or _KEY_LINE.fullmatch(flat, spans[0][0], spans[0][1]) is None:
+        return spans
+    start, stop, kind = spans[0]
+    for _ in range(_MOST_KEY_LINES):
+        line = _KEY_LINES.match(flat, stop)
+        if line is None:
+            break
+        stop = line.end()
+    return [(start, stop, kind)]
 
 
 def _closes(flat: bytes, offset: int, quote: re.Match[bytes]) -> bool:
@@ -228,6 +345,8 @@ def _says_other(value: bytes, kind: str) -> bool:
     """Whether a bare word after a key is no value of this kind: a number's without digits, a mode of ``fetch``."""
     if kind in _NUMBERS:
         return not any(0x30 <= byte <= 0x39 for byte in value)
+    if kind == TOKEN and value.startswith(b"SIG") and value.isalnum() and value.isupper():
+        return True  # the name of a signal
     return kind == SECRET and value.rstrip(b".)") in _FETCH_MODES
 
 
@@ -277,7 +396,7 @@ def _checked(flat: bytes, start: int, stop: int, kind: str) -> list[Span]:
     return [(start, stop, kind)]
 
 
-_OPTION = re.compile(rb"--?((?:\w[\w\-]{0,20})?[A-Za-z][\w\-]{0,32}) {1,2}(?=[^\s\-])")
+_OPTION = re.compile(rb"(?<![A-Za-z0-9])--?((?:\w[\w\-]{0,20})?[A-Za-z][\w\-]{0,32}) {1,2}(?=[^\s\-])")
 _USER_OPTION = re.compile(rb"(?:-u|--user) {1,2}[\"']?[^\s:\"'\x01]{1,64}:([^\s\"'\x01]+)")
 
 
@@ -309,17 +428,20 @@ def find_spoken_password(flat: bytes, low: int, high: int) -> list[Span]:
             found += _quoted_value(flat, opening, PASSWORD)
             continue
         word = _WORD_VALUE.match(flat, match.end())
-        if word is not None and _looks_secret(word[0].rstrip(b".!?:")):
+        if word is not None and (
+            looks_secret(word[0].rstrip(b".!?:")) or (b"s " in match[0][-4:] and _ONLY_DIGITS.match(flat, match.end()))
+        ):
             found += _checked(flat, word.start(), word.end(), PASSWORD)
     return found
 
 
+_ONLY_DIGITS = re.compile(rb"[0-9]{4,}(?![0-9A-Za-z]|[.,:][0-9]| (?:[a-z]{1,16}|[A-Z]{1,3}s?)(?:[ .,]|$))")
 _LETTER = re.compile(rb"[A-Za-z]")
 _DIGIT = re.compile(rb"[0-9]")
 _NO_WORD = re.compile(rb"[a-z][A-Z]|\w[!@#$%^&*]")
 
 
-def _looks_secret(word: bytes) -> bool:
+def looks_secret(word: bytes) -> bool:
     """Whether a word is a password rather than prose: letters and digits, mixed case inside, or special characters."""
     if _NO_WORD.search(word):
         return True
@@ -328,12 +450,21 @@ def _looks_secret(word: bytes) -> bool:
 
 def is_blank(value: bytes) -> bool:
     """Whether a sensitive key's value says nothing: empty, a placeholder, or replaced already."""
-    plain = value.strip(b" \x01\x02\\\"'")
+    plain = value.strip(b" \t\r\n\x01\x02\\\"'")
     bare = plain.rstrip(b")]")
-    return not plain or any(_PLACEHOLDER.fullmatch(text) for text in (plain, bare)) or is_replacement(plain)
+    if not plain or any(_PLACEHOLDER.fullmatch(text) for text in (plain, bare)) or is_replacement(plain):
+        return True
+    return _is_message(plain)
+
+
+def _is_message(plain: bytes) -> bool:
+    """Whether a text is a sentence or a rule about the value that it stands in place of."""
+    if len(plain) > _LONGEST_MESSAGE:
+        return False
+    return (b" " in plain and _MESSAGE.fullmatch(plain) is not None) or _RULES.fullmatch(plain) is not None
 
 
 def is_masked(value: bytes) -> bool:
     """Whether the value of a sensitive member is none: empty, masked, a template's hole, or replaced already."""
     plain = value.strip(b" \x01\x02\\\"'")
-    return not plain or _MASKED.fullmatch(plain) is not None or is_replacement(plain)
+    return not plain or _MASKED.fullmatch(plain) is not None or is_replacement(plain) or _is_message(plain)

@@ -14,7 +14,11 @@ SCRUBBER = Scrubber(Policy())
 HARMLESS = (
     "1-", "1 ", "1.", "01 23 ", "00-", "4-", "4111 1111 1111 1112 ", "a:b:c:d:", "ab@cd.", "%253a", "123456 1234567",
     "35-209900-176148-", "00000000-0000-", "Bearer a", "AKIA", "xapp-1", "://a:b@c ", ":password>", "\\\\u0040",
-    "/home/", "+1 ", "tel 12 ",
+    "/home/", "+1 ", "tel 12 ", "&quot;password&quot;:", "password=&quot;", "&lt;password&gt;", "&#64;a.b", "x&commat;",
+    "PASS a", "AUTH PLAIN ", "AUTH a ", "A1 LOGIN a ", "334 UGFzc3dvcmQ6", "code is 1 ", "1 is your ", "code 1 ",
+    "session id a", "SSN is 219", "password -> ", '"password" -> ', 'setPassword("', "Private-Lines: 1\n",
+    "\\\\srv\\home\\", "\\home\\a", "1\\xa0", "пароль ", "пароль: ", "\\u043f", "net use \\\\a ",
+    "password: |\n ", "private_key: " + "A" * 64 + "\n", "212-555-0147 ext ", "--- PASS:", "is too short ",
 )  # fmt: skip
 """What candidates report again and again, and what holds nothing."""
 
@@ -22,7 +26,7 @@ UNITS = (
     "@a@a.b", "a@b.co ", "1", "4111 ", "4111111111111111,", "1.2.3.4 ", "::1:", "password=", "password=x&", "\\", '"',
     '"password":"x",', '\\"', "%40", "%2540", "eyJhbGciOi.", "Bearer abcdef1 ", "://a:b@c ", "://a:", "/home/a/b ",
     "-----BEGIN PRIVATE KEY-----", "+1 415 555 2671 ", "DE89 3704 ", "xoxb-", "[", "sk-a1-", "\n", "é", "Cookie: ",
-    *HARMLESS,
+    "01 02 03 04 05 ", *HARMLESS,
 )  # fmt: skip
 
 
@@ -59,7 +63,9 @@ def test_twice_the_size_is_at_most_twice_the_calls(unit: str, shape: str) -> Non
 HEADS = (
     "http://a:", "//:", "Authorization: ", "password='", "('password', '", "<password>", "eyJhbGciOi.", "phone ",
     "-----BEGIN PRIVATE KEY-----", "Cookie: ", "INSERT INTO users (password) VALUES (", "password ", '"token": "',
-    "token=",
+    "token=", "password=&quot;", "&lt;password&gt;", 'password = "a" -> "', "private_key: |\n ", "PASS ", "AUTH PLAIN ",
+    "A1 LOGIN ", "Your code is ", "session id ", "Private-Lines: 2\n", "\\\\srv\\home\\", 'setPassword("', "пароль: ",
+    "password -> ", "password: is too short ", "net use \\\\srv\\x ", "334 UGFzc3dvcmQ6\n", "private_key=" + "A" * 64,
 )  # fmt: skip
 
 
@@ -72,7 +78,7 @@ def test_a_kilobyte_of_what_only_looks_like_something_costs_few_calls(unit: str)
 
 TAILS = (
     "@", ":", "a@", "1@", "'", "\\", "=", "%40", "x.", "/", "<", ")", ",", "('a', 'b'),", "0", "a", "(", '"',
-    "password ",
+    "password ", "&quot;", "is ", "must be ", "A" * 64 + "\n", "-> ", "\\home\\",
 )  # fmt: skip
 
 
