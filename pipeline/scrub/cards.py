@@ -16,7 +16,7 @@ from pipeline.scrub.kinds import CARD, IMEI, Span
 _REACH = 80
 """How far a number goes on after its beginning: 19 digits, and separators of up to three bytes between them."""
 
-_GROUP = re.compile(rb"(?<![0-9])([0-9]++)(?:(?:\x02\x02)?([ .+\-/]|\xc2\xa0)[ \x02]{0,4}(?=[0-9]))?")
+_GROUP = re.compile(rb"(?<![0-9])([0-9]++)(?:\x02{0,12}([ .+\-/]|\xc2\xa0)[ \x02]{0,4}(?=[0-9]))?")
 _LETTER_OR_DIGIT = re.compile(rb"[0-9A-Za-z_]")
 _FRACTION = re.compile(rb"\.0*[1-9]")
 _IMEI_WORD = re.compile(rb"imei(?:sv)?(?!\])[^0-9]{0,12}\Z", re.IGNORECASE)

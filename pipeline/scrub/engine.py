@@ -8,6 +8,7 @@ candidate's exact check reads the window around the spot. Work outside found spo
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable
 
@@ -33,6 +34,7 @@ from pipeline.scrub.jsontext import (
     leaves,
     preceding_strings,
     sibling_strings,
+    without_fillers,
 )
 from pipeline.scrub.keys import KeyNames
 from pipeline.scrub.kinds import BODY, IP, PHONE, PRIVATE_KEY, VARIABLES, Span
@@ -56,7 +58,7 @@ FINDERS: dict[str, tuple[Finder, int]] = {
     "home": (credentials.find_home, 72),
     "iban": (digits.find_iban, 24),
     "imei": (cards.find_imei, 32),
-    "international": (digits.find_international_phone, 24),
+    "international": (digits.find_international_phone, 48),
     "ipv4": (addresses.find_ipv4, 16),
     "ipv6": (addresses.find_ipv6_or_mac, 80),
     "jwt": (credentials.find_jwt, 24),
@@ -311,13 +313,15 @@ class Pass:
         return digits.find_named_phone(flat, 0, len(flat)) if spot.is_string else []
 
     def _rescanned(self, spot: Spot) -> list[Span]:
-        """Scan the flat form itself, once, where the raw one holds escapes of escapes."""
+        """Scan the flat form itself without its fillers, once, where the raw one holds escapes of escapes."""
         if spot.rescanned:
             return []
         spot.rescanned = True
         spans: list[Span] = []
         known: dict[str, Examined] = {}
-        for offset, number in sorted(self._engine.scan.hits(spot.flat)):
+        text, begins, shifts = without_fillers(spot.flat)
+        for end, number in sorted(self._engine.scan.hits(text)):
+            offset = end + shifts[bisect_right(begins, end - 1) - 1]
             finder = self._engine.scan.finders[number]
             examined = known.get(finder)
             if examined is not None and offset <= examined.until:

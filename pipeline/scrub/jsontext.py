@@ -32,6 +32,7 @@ _PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}
 _UNICODE = re.compile(rb"\\u[0-9a-fA-F]{4}")
 _INNER_UNICODE = re.compile(rb"(?<![\x01\\])[\x01\\]++(?:u([0-9a-fA-F]{4})|xa0)")
 _PERCENT = re.compile(rb"%([0-9a-fA-F]{2})")
+_PIECE = re.compile(rb"[^\x01\x02]+")
 _COLOUR = re.compile(rb"\x04\[[0-9;]{0,16}m")
 """What is left of a terminal's colour code once its escape character is filled."""
 _TYPE_MEMBER = re.compile(rb'[ \t\r\n]*+"(?:type|unit)"[ \t\r\n]*+:[ \t\r\n]*+"[\w.]{0,24}"[ \t\r\n]*+,[ \t\r\n]*+\Z')
@@ -98,6 +99,23 @@ def flatten(raw: bytes) -> bytes:
             break
         flat = decoded
     return flat
+
+
+def without_fillers(flat: bytes) -> tuple[bytes, list[int], list[int]]:
+    """Return a flat form without its fillers.
+
+    Its pieces begin at the offsets in the second value, and stood as many bytes further on as the third says.
+    """
+    pieces: list[bytes] = []
+    begins: list[int] = []
+    shifts: list[int] = []
+    length = 0
+    for match in _PIECE.finditer(flat):
+        pieces.append(match[0])
+        begins.append(length)
+        shifts.append(match.start() - length)
+        length += len(match[0])
+    return b"".join(pieces), begins, shifts
 
 
 def whole_characters(flat: bytes, start: int, stop: int) -> tuple[int, int]:

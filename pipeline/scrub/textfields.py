@@ -18,7 +18,7 @@ _KEY_BACKWARDS = re.compile(
     rb"(?:[\x01\x02]*[:=,>])?[\s\x01\x02]{0,4}(?:\](?=[\"']))?([\"']?)[\\\x01\x02]{0,16}(\]?)((?:[\w.\-\[ \x80-\xff]"
     rb"|\x02+(?=[\w.\-\[ \x80-\xff]))+)"
 )
-_BEGINS_LINE = re.compile(rb"(?:\n|\\n|^)\Z")
+_BEGINS_LINE = re.compile(rb"(?:\n|\\n|^) {4,64}\Z")
 _SPACED_KEY = re.compile(rb"[^ ]+(?: [^ ]+)?(?: [^ ]+)?\Z")
 _AFTER_SEPARATOR = re.compile(
     rb"(?:&gt;)?[\s\x01\x02]{0,8}(?:[|>][+\-]? ?[\\\x01]*(?:\n|(?<=\\)n)[ \x01]{1,16})?"
@@ -214,8 +214,8 @@ def _key_before(flat: bytes, offset: int) -> tuple[bytes, bool, int] | None:
         return None
     raw = match[3][::-1]
     if match[2] and raw[raw.rfind(b" ") + 1 :].startswith(b"["):  # what a scrubber left: "[token]: …"
-        start = offset - match.end()
-        if flat[start : start + 4] != b"    " or not _BEGINS_LINE.search(flat, max(start - 2, low), start):
+        bracket = flat.rfind(b"[", low, offset)
+        if _BEGINS_LINE.search(flat[max(bracket - 72, 0) : bracket]) is None:
             return None  # otherwise a line of PHP's print_r: "    [token] => …"
     quoted = bool(match[1])
     if not quoted:
