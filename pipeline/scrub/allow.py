@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from fnmatch import translate
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Final
 
-_FILLERS = re.compile(rb"[\x01\x02]+")
+_FILLERS: Final = re.compile(rb"[\x01\x02]+")
 
 
 class Allowed:

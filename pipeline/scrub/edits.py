@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from itertools import accumulate
-from typing import NamedTuple
+from typing import Final
 
 from pipeline.scrub.allow import Allowed
 from pipeline.scrub.jsontext import flatten, whole_characters
@@ -15,12 +14,12 @@ from pipeline.scrub.replace import Replacer
 from pipeline.scrub.sections import Sections
 from pipeline.scrub.spots import Spot
 
-_ENDS_BEFORE = frozenset(b" \t\r\n\"'(<>,;=/\\\x01\x02{|")
-_BEGINS_AFTER = frozenset(b" \t\r\n\"'),;&/<>\\\x01\x02}|@?!")
+_ENDS_BEFORE: Final = frozenset(b" \t\r\n\"'(<>,;=/\\\x01\x02{|")
+_BEGINS_AFTER: Final = frozenset(b" \t\r\n\"'),;&/<>\\\x01\x02}|@?!")
 """Bytes beside a replacement that belong to no candidate, so that replacing beside them lays nothing bare."""
-_JOINTS = frozenset(b" .,:;/|-&")
-_NUMBER_ENDS = frozenset(b"0123456789)")
-_NUMBER_BEGINS = frozenset(b"0123456789+(")
+_JOINTS: Final = frozenset(b" .,:;/|-&")
+_NUMBER_ENDS: Final = frozenset(b"0123456789)")
+_NUMBER_BEGINS: Final = frozenset(b"0123456789+(")
 """A number that a replaced one was joined to may be one by itself now."""
 
 
@@ -33,18 +32,52 @@ def _lays_bare(flat: bytes, start: int, stop: int) -> bool:
     return stop + 1 < len(flat) and flat[stop] in _JOINTS and flat[stop + 1] in _NUMBER_BEGINS
 
 
-class Edit(NamedTuple):
-    """One replacement: bounds in the text, kind, and how it is written."""
+class Edit:
+    """One replacement: bounds in the text, kind, and how it is written.
 
-    start: int
-    stop: int
-    kind: str
-    quoted: bool = False
-    """The text replaces a JSON number and so needs quotes of its own."""
-    key_of: int = -1
-    """Where the key that the edit is in begins, or -1 outside keys."""
-    verbatim: bytes | None = None
-    """The text itself, where the replacement is a whole scrubbed document rather than a kind's name."""
+    * ``quoted``: the text replaces a JSON number and so needs quotes of its own.
+    * ``key_of``: where the key that the edit is in begins, or -1 outside keys.
+    * ``verbatim``: the text itself, where the replacement is a whole scrubbed document rather than a kind's name.
+    """
+
+    __slots__ = ("key_of", "kind", "quoted", "start", "stop", "verbatim")
+
+    def __init__(
+        self, start: int, stop: int, kind: str, *, quoted: bool = False, key_of: int = -1, verbatim: bytes | None = None
+    ) -> None:
+        self.start = start
+        self.stop = stop
+        self.kind = kind
+        self.quoted = quoted
+        self.key_of = key_of
+        self.verbatim = verbatim
+
+    def over(self, start: int, stop: int, kind: str) -> Edit:
+        """Return an edit that is written the same way, with other bounds and kind."""
+        return Edit(start, stop, kind, quoted=self.quoted, key_of=self.key_of, verbatim=self.verbatim)
+
+
+def _are_apart(edits: list[Edit]) -> bool:
+    """Whether edits are in order already, none is empty and none overlaps another."""
+    done = 0
+    for edit in edits:
+        if not done <= edit.start < edit.stop:
+            return False
+        done = edit.stop
+    return True
+
+
+def _joined(edits: list[Edit]) -> list[Edit]:
+    """Return edits in order, those that overlap made one; the longer one gives its kind."""
+    joined: list[Edit] = []
+    for edit in sorted(edits, key=lambda edit: (edit.start, -edit.stop)):
+        last = joined[-1] if joined else None
+        if last is None or edit.start >= last.stop:
+            joined.append(edit)
+        elif edit.stop > last.stop:
+            longer = edit if edit.stop - edit.start > last.stop - last.start else last
+            joined[-1] = last.over(last.start, edit.stop, longer.kind)
+    return joined
 
 
 class Edits:
@@ -54,6 +87,7 @@ class Edits:
         self._text = text
         self._replacer = replacer
         self._allowed = allowed
+        self._allows_some = not allowed.empty
         self._edits: list[Edit] = []
         self._owners: dict[int, bytes | None] = {}
         self._extra: list[tuple[int, Counter[str]]] = []
@@ -76,27 +110,27 @@ class Edits:
 
     def add(self, spot: Spot, start: int, stop: int, kind: str) -> bool:
         """Replace a span of a spot's content, given by offsets in the spot; ``False`` if it is allowed to stay."""
-        flat = spot.flat
+        flat, begin = spot.flat, spot.start
         start, stop = whole_characters(flat, start, stop)
-        if not self._allowed.empty and flat[start:stop] in self._allowed:
+        if self._allows_some and flat[start:stop] in self._allowed:
             return False
-        if kind == EMAIL and self._follows_password(spot.start + start):
+        if kind == EMAIL and self._follows_password(begin + start):
             return False
         if spot.is_string:
-            key_of = spot.start if spot.is_key else -1
-            edit = Edit(spot.start + start, spot.start + stop, kind, key_of=key_of)
+            edit = Edit(begin + start, begin + stop, kind, key_of=begin if spot.is_key else -1)
         else:
-            edit = Edit(spot.start, spot.stop, kind, quoted=True)
+            edit = Edit(begin, spot.stop, kind, quoted=True)
         if kind == IP and self._replacer.truncates and self._written(edit, {}) == self._text[edit.start : edit.stop]:
             return False
         self._owners[edit.start] = spot.owner
-        if spot.start in self._strings:  # two in one string may have touched
-            self._exposing.add(spot.start)
-        self._strings[spot.start] = spot.stop
-        if (start and flat[start - 1] not in _ENDS_BEFORE and kind != PASSWORD) or _lays_bare(flat, start, stop):
-            self._exposing.add(spot.start)
-        if edit.key_of >= 0:  # a marker's word may make the key a sensitive one
-            self._exposing.add(spot.start)
+        if (
+            begin in self._strings  # two in one string may have touched
+            or edit.key_of >= 0  # a marker's word may make the key a sensitive one
+            or (start and flat[start - 1] not in _ENDS_BEFORE and kind != PASSWORD)
+            or _lays_bare(flat, start, stop)
+        ):
+            self._exposing.add(begin)
+        self._strings[begin] = spot.stop
         self._edits.append(edit)
         return True
 
@@ -106,7 +140,7 @@ class Edits:
 
     def add_leaf(self, leaf: Leaf) -> None:
         """Replace a leaf of a sensitive value."""
-        if self._allowed.empty or flatten(self._text[leaf.start : leaf.stop]) not in self._allowed:
+        if not self._allows_some or flatten(self._text[leaf.start : leaf.stop]) not in self._allowed:
             self._edits.append(Edit(leaf.start, leaf.stop, leaf.kind, quoted=not leaf.is_string))
 
     def add_emptied(self, start: int, stop: int, kind: str) -> None:
@@ -125,7 +159,7 @@ class Edits:
     def widen(self) -> None:
         """Let each edit replace the whole of the string that it is in."""
         self._edits = [
-            edit if start < 0 else edit._replace(start=start, stop=self._strings[start])
+            edit if start < 0 else edit.over(start, self._strings[start], edit.kind)
             for edit, start in ((edit, self._string_of(edit)) for edit in self._edits)
         ]
         self._exposing.clear()
@@ -142,23 +176,26 @@ class Edits:
         What stands beside a replacement may be a finding now that it was not before, so those strings want one more
         look: ``a@b.example4111 1111 1111 1111`` is an address only once the card is gone.
         """
+        text = self._text
         pieces: list[bytes] = []
-        done = 0
         keys: dict[int, int] = {}
-        marks: list[tuple[int, int]] = []
+        stops: list[int] = []
+        ends: list[int] = []
+        done = end = 0
         for edit in self._merged():
-            pieces.append(self._text[done : edit.start])
-            pieces.append(self._written(edit, keys))
+            written = self._written(edit, keys)
+            pieces.append(text[done : edit.start])
+            pieces.append(written)
+            end += edit.start - done + len(written)
             done = edit.stop
-            marks.append((edit.stop, sum(map(len, pieces[-2:]))))
-        pieces.append(self._text[done:])
+            stops.append(done)
+            ends.append(end)
+        pieces.append(text[done:])
         applied = b"".join(pieces)
-        return applied, self._changed(applied, marks)
+        return applied, self._changed(applied, stops, ends) if self._exposing else []
 
-    def _changed(self, applied: bytes, marks: list[tuple[int, int]]) -> list[bytes]:
-        """Return the edited strings as they are now; ``marks`` are each edit's end before, and the length up to it."""
-        stops = [stop for stop, _ in marks]
-        ends = list(accumulate(length for _, length in marks))
+    def _changed(self, applied: bytes, stops: list[int], ends: list[int]) -> list[bytes]:
+        """Return the edited strings as they are now; each edit ends at one of ``stops`` before, of ``ends`` now."""
         found = []
         for start, stop in self._strings.items():
             if start not in self._exposing:
@@ -172,7 +209,7 @@ class Edits:
     def _written(self, edit: Edit, keys: dict[int, int]) -> bytes:
         if edit.verbatim is not None:
             return edit.verbatim
-        new = self._replacer.text(edit.kind, flatten(self._text[edit.start : edit.stop]))
+        new = self._replacer.text(edit.kind, self._text[edit.start : edit.stop])
         if edit.quoted:
             return b'"' + new + b'"'
         if edit.key_of >= 0 and edit.key_of not in keys:
@@ -182,22 +219,15 @@ class Edits:
         return new
 
     def _merged(self) -> list[Edit]:
-        """Return the edits in order, those that overlap made one; the longer one gives its kind."""
-        if self._result is not None:
-            return self._result
-        merged: list[Edit] = []
-        for edit in sorted(self._edits, key=lambda edit: (edit.start, -edit.stop)):
-            last = merged[-1] if merged else None
-            if last is None or edit.start >= last.stop:
-                merged.append(edit)
-            elif edit.stop > last.stop:
-                longer = edit if edit.stop - edit.start > last.stop - last.start else last
-                merged[-1] = last._replace(stop=edit.stop, kind=longer.kind)
-        self._result = merged
-        return merged
+        """Return the edits in order, those that overlap made one."""
+        if self._result is None:
+            self._result = self._edits if _are_apart(self._edits) else _joined(self._edits)
+        return self._result
 
     def _documents(self) -> list[tuple[int, Counter[str]]]:
         """Return the findings in documents inside strings, but for strings that are blanked as a whole."""
+        if not self._extra:
+            return []
         starts = {edit.start for edit in self._merged() if edit.verbatim is not None}
         return [(start, inner) for start, inner in self._extra if start in starts]
 

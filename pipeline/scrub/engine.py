@@ -11,6 +11,7 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
@@ -50,7 +51,7 @@ from pipeline.scrub.sql import find_inserted
 from pipeline.scrub.textfields import find_option, find_text_field
 
 Finder = Callable[[bytes, int, int], list[Span]]
-FINDERS: dict[str, tuple[Finder, int]] = {
+FINDERS: Final[dict[str, tuple[Finder, int]]] = {
     "authorization": (credentials.find_authorization, 32),
     "card": (cards.find_card, 64),
     "client_option": (find_client_option, 128),
@@ -79,7 +80,7 @@ FINDERS: dict[str, tuple[Finder, int]] = {
 """The exact checks that need nothing but the string, by the name that candidates give them, and how far before the
 candidate's end the finding may begin."""
 
-BY_NAME: dict[str, Callable[[bytes, int, KeyNames], list[Span]]] = {
+BY_NAME: Final[dict[str, Callable[[bytes, int, KeyNames], list[Span]]]] = {
     "called": find_called,
     "element": find_element,
     "inserted": find_inserted,
@@ -89,27 +90,27 @@ BY_NAME: dict[str, Callable[[bytes, int, KeyNames], list[Span]]] = {
 }
 """The exact checks that need to know which names are sensitive."""
 
-_FEW = 2
-_AHEAD = 512
+_FEW: Final = 2
+_AHEAD: Final = 512
 """Where a finder is called for the third time in a string, it looks this far ahead, so that candidates that stand
 close together cost little."""
 
-_SOURCE_KEYS = frozenset((b"context_line", b"pre_context", b"post_context"))
-_SOURCE_AFTER = {b"pre_context": (b"context_line", b"post_context"), b"context_line": (b"post_context",)}
+_SOURCE_KEYS: Final = frozenset((b"context_line", b"pre_context", b"post_context"))
+_SOURCE_AFTER: Final = {b"pre_context": (b"context_line", b"post_context"), b"context_line": (b"post_context",)}
 """Where source goes on after a field's last line."""
-_SOURCE_BEFORE = {b"post_context": (b"context_line", b"pre_context"), b"context_line": (b"pre_context",)}
+_SOURCE_BEFORE: Final = {b"post_context": (b"context_line", b"pre_context"), b"context_line": (b"pre_context",)}
 """Where source comes from before a field's first line."""
-_NAMES_ONLY = frozenset(("modules", "measurements"))
+_NAMES_ONLY: Final = frozenset(("modules", "measurements"))
 """Sections whose keys are names of things: a package called ``token`` holds no secret."""
 
-_NESTING_LIMIT = 8
+_NESTING_LIMIT: Final = 8
 _MOST_PASSES = 4
-_MOST_REMEMBERED = 8192
-_LONGEST_REMEMBERED = 512
-_PHONE_KEY = re.compile(
+_MOST_REMEMBERED: Final = 8192
+_LONGEST_REMEMBERED: Final = 512
+_PHONE_KEY: Final = re.compile(
     rb"(?:(?<!\[)phone|mobile|msisdn|whatsapp|telefon|(?:^|[_\-. ])(?:tel|fax|cell)(?:$|[_\-. ]))", re.IGNORECASE
 )
-_PHONE_VALUE = re.compile(rb"['\"]?\+?[0-9(][0-9 \-.()/\x01\x02+]{5,24}['\"]?")
+_PHONE_VALUE: Final = re.compile(rb"['\"]?\+?[0-9(][0-9 \-.()/\x01\x02+]{5,24}['\"]?")
 
 
 class Engine:
@@ -136,38 +137,44 @@ class Engine:
 
     def scrub(self, payload: bytes) -> tuple[bytes, dict[tuple[str, str], int]]:
         """Return the scrubbed text (the same object when nothing was found) and the findings by kind and field."""
-        findings: dict[tuple[str, str], int] = {}
         text = payload
         hits = self.scan.hits(text)
         if not hits:
-            return payload, findings
+            return payload, {}
         if self.scan.hides(hits):
             text = canonical(payload)
             hits = self.scan.hits(text)
         edits = Pass(self, text, 0).run(hits)
         if edits.empty:
-            return payload, findings
-        return self.settled(text, edits, 0, lambda edits: _add_counts(findings, edits.findings())), findings
+            return payload, {}
+        text, passes = self.settled(text, edits, 0)
+        findings = passes[0].findings()
+        for edits in passes[1:]:
+            _add_counts(findings, edits.findings())
+        return text, findings
 
-    def settled(self, text: bytes, edits: Edits, depth: int, count: Callable[[Edits], None]) -> bytes:
+    def settled(self, text: bytes, edits: Edits, depth: int) -> tuple[bytes, list[Edits]]:
         """Return the text after ``edits``, and after as many more passes as it takes until nothing more is found.
 
-        Of a text that does not settle, whatever string still holds something goes whole.
+        The edits of every pass come with it. Of a text that does not settle, whatever string still holds something
+        goes whole.
         """
-        for passed in range(1, _MOST_PASSES + 1):
-            if passed == _MOST_PASSES:
+        passes: list[Edits] = []
+        while not edits.empty:
+            passes.append(edits)
+            last = len(passes) == _MOST_PASSES
+            if last:
                 edits.widen()
-            count(edits)
             text, changed = edits.applied()
-            if passed == _MOST_PASSES or not self._anything_in(changed):
+            if last or not self._anything_in(changed):
                 break
             edits = Pass(self, text, depth).run(self.scan.hits(text))
-            if edits.empty:
-                break
-        return text
+        return text, passes
 
     def _anything_in(self, strings: list[bytes]) -> bool:
         """Whether edited strings, looked at without their place in the event, hold something (still, or now)."""
+        if not strings:
+            return False
         if any(len(string) <= LONGEST_KEY and self.names.kind_of(string) for string in strings):
             return True
         text = b'["' + b'","'.join(strings) + b'"]'
@@ -181,7 +188,7 @@ def _exact(flat: bytes, offset: int, finder: str, base: int, known: dict[str, Ex
     examined = known.get(finder)
     if examined is None:
         examined = known[finder] = Examined()
-    low = max(offset - back, examined.until - base, 0)
+    low = max(0, max(offset - back, examined.until - base))
     examined.calls += 1
     high = offset if examined.calls <= _FEW else min(offset + _AHEAD, len(flat))
     spans = find(flat, low, high)
@@ -342,7 +349,7 @@ class Pass:
             return
         for low, high, is_string in found:
             if high > low and not is_replacement(self._text[low:high]):
-                self._edits.add_leaf(Leaf(low, high, kind, is_string))
+                self._edits.add_leaf(Leaf(low, high, kind, is_string=is_string))
 
     def _member(self, quote: int, end: int) -> None:
         self._spots.passed(end)
@@ -393,7 +400,8 @@ class Pass:
             last = index + 1 < len(lines) and b"-----END" in lines[index + 1]  # may be a short one
             if KEY_LINE.fullmatch(line) is None and not (last and KEY_BODY.fullmatch(line)):
                 return index
-            self._edits.add_leaf(Leaf(*strings[index], PRIVATE_KEY, is_string=True))
+            start, stop = strings[index]
+            self._edits.add_leaf(Leaf(start, stop, PRIVATE_KEY, is_string=True))
             if b"-----END" in line:
                 return index + 1
         return len(lines)
@@ -434,7 +442,7 @@ class Pass:
 
     def _nested(self, spot: Spot) -> bool:
         """Scrub a string that is itself a JSON document as one; whether it was one."""
-        raw = self._text[spot.start : spot.stop]
+        raw = spot.raw
         if not is_document(raw) or (raw[:1] == b"\\" and barred(spot.owner, IP)):
             return False  # a version in quotes, as browsers send it in their client hints, is no document
         try:
@@ -444,10 +452,11 @@ class Pass:
             return False
         text = canonical(inner)
         hits = self._engine.scan.hits(text)
-        counts: Counter[str] = Counter()
         edits = Pass(self._engine, text, self._depth + 1).run(hits)
         if not edits.empty:
-            text = self._engine.settled(text, edits, self._depth + 1, lambda edits: counts.update(edits.kinds()))
-        if counts:
+            text, passes = self._engine.settled(text, edits, self._depth + 1)
+            counts: Counter[str] = Counter()
+            for edits in passes:
+                counts.update(edits.kinds())
             self._edits.add_nested(spot, msgspec.json.encode(text.decode())[1:-1], counts)
         return True

@@ -12,35 +12,39 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
-FILL = b"\x01"
+FILL: Final = b"\x01"
 """Stands before a character that was escaped with a backslash in JSON."""
 
-PERCENT_FILL = b"\x02"
+PERCENT_FILL: Final = b"\x02"
 """Stands before a character that was percent-encoded."""
 
-STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
-_REST_OF_STRING = re.compile(rb'(?:[^"\\]|\\.)*+', re.DOTALL)
-_SPACE = re.compile(rb"[ \t\r\n]*+")
-_NUMBER = re.compile(rb"-?[0-9][0-9.eE+\-]*+")
-_OUTSIDE_ONLY = re.compile(rb"[ \t\r\n:,\[\]{}0-9+\-.eEtrufalsn]*+\Z")
-_LEAF = re.compile(rb'"((?:[^"\\]|\\.)*+)"([ \t\r\n]*+:)?|(-?[0-9][0-9.eE+\-]*+)|([\[{])|([\]}])', re.DOTALL)
-_ESCAPE = re.compile(
+STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_REST_OF_STRING: Final = re.compile(rb'(?:[^"\\]|\\.)*+', re.DOTALL)
+_SPACE: Final = re.compile(rb"[ \t\r\n]*+")
+_NUMBER: Final = re.compile(rb"-?[0-9][0-9.eE+\-]*+")
+_OUTSIDE_ONLY: Final = re.compile(rb"[ \t\r\n:,\[\]{}0-9+\-.eEtrufalsn]*+\Z")
+_LEAF: Final = re.compile(rb'"((?:[^"\\]|\\.)*+)"([ \t\r\n]*+:)?|(-?[0-9][0-9.eE+\-]*+)|([\[{])|([\]}])', re.DOTALL)
+_ESCAPE: Final = re.compile(
     rb"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))", re.DOTALL
 )
-_PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
-_UNICODE = re.compile(rb"\\u[0-9a-fA-F]{4}")
-_INNER_UNICODE = re.compile(rb"(?<![\x01\\])[\x01\\]++(?:u([0-9a-fA-F]{4})|xa0)")
-_PERCENT = re.compile(rb"%([0-9a-fA-F]{2})")
-_PIECE = re.compile(rb"[^\x01\x02]+")
-_COLOUR = re.compile(rb"\x04\[[0-9;]{0,16}m")
+_PAIR: Final = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_UNICODE: Final = re.compile(rb"\\u[0-9a-fA-F]{4}")
+_INNER_UNICODE: Final = re.compile(rb"(?<![\x01\\])[\x01\\]++(?:u([0-9a-fA-F]{4})|xa0)")
+_PERCENT: Final = re.compile(rb"%([0-9a-fA-F]{2})")
+_PIECE: Final = re.compile(rb"[^\x01\x02]+")
+_COLOUR: Final = re.compile(rb"\x04\[[0-9;]{0,16}m")
 """What is left of a terminal's colour code once its escape character is filled."""
-_TYPE_MEMBER = re.compile(rb'[ \t\r\n]*+"(?:type|unit)"[ \t\r\n]*+:[ \t\r\n]*+"[\w.]{0,24}"[ \t\r\n]*+,[ \t\r\n]*+\Z')
-_BACKSLASH = 0x5C
-_SHORT_ESCAPES = {
+_TYPE_MEMBER: Final = re.compile(
+    rb'[ \t\r\n]*+"(?:type|unit)"[ \t\r\n]*+:[ \t\r\n]*+"[\w.]{0,24}"[ \t\r\n]*+,[ \t\r\n]*+\Z'
+)
+_BACKSLASH: Final = 0x5C
+_PERCENT_SIGN: Final = 0x25
+_SHORT_ESCAPES: Final = {
     0x08: b"\\b", 0x09: b"\\t", 0x0A: b"\\n", 0x0C: b"\\f", 0x0D: b"\\r", 0x22: b'\\"', 0x5C: b"\\\\",
 }  # fmt: skip
-_SIMPLE_ESCAPES = (
+_SIMPLE_ESCAPES: Final = (
     (b"\\n", b"\x01\n"),
     (b"\\t", b"\x01\t"),
     (b"\\r", b"\x01\r"),
@@ -77,22 +81,22 @@ def _plain(match: re.Match[bytes]) -> bytes:
 def flatten(raw: bytes) -> bytes:
     """Return the flat form of a string's raw content: escapes and percent-encoding undone, same length."""
     flat = raw
-    if b"\\" in flat:
+    if _BACKSLASH in flat:
         flat = flat.replace(b"\\\\", b"\x01\x03")
-        if b"\\" in flat:
+        if _BACKSLASH in flat:
             flat = flat.replace(b'\\"', b'\x01"')
             for escape, plain in _SIMPLE_ESCAPES:
                 flat = flat.replace(escape, plain)
-            if b"\\u" in flat:
+            if _BACKSLASH in flat:
                 flat = _PAIR.sub(b"\x01\x01\x01\x01\x01\x01\x01\x04\x04\x04\x04\x04", flat)
                 flat = _UNICODE.sub(b"\x01\x01\x01\x01\x01\x04", flat)
                 if b"\x04[" in flat:
                     flat = _COLOUR.sub(_filled, flat)
         flat = flat.replace(b"\x03", b"\\")
-        if b"\\u" in flat or b"\\xa0" in flat:
+        if _BACKSLASH in flat and (b"\\u" in flat or b"\\xa0" in flat):
             flat = _INNER_UNICODE.sub(_inner_unicode, flat)
     for _ in range(3):
-        if b"%" not in flat:
+        if _PERCENT_SIGN not in flat:
             break
         decoded = _PERCENT.sub(_percent, flat)
         if decoded == flat:
@@ -120,9 +124,9 @@ def without_fillers(flat: bytes) -> tuple[bytes, list[int], list[int]]:
 
 def whole_characters(flat: bytes, start: int, stop: int) -> tuple[int, int]:
     """Widen or narrow a span of flat text so that it begins and ends between characters, never inside an escape."""
-    while start and flat[start - 1] in FILL + PERCENT_FILL:
+    while start and flat[start - 1] in (0x01, 0x02):
         start -= 1
-    while stop > start and flat[stop - 1] in FILL + PERCENT_FILL:
+    while stop > start and flat[stop - 1] in (0x01, 0x02):
         stop -= 1
     while start and 0x80 <= flat[start] < 0xC0:
         start -= 1
@@ -133,6 +137,8 @@ def whole_characters(flat: bytes, start: int, stop: int) -> tuple[int, int]:
 
 def is_document(raw: bytes) -> bool:
     """Whether a string's raw content has the outward look of a JSON object, array or string."""
+    if not raw or raw[0] not in b'{["\\ nrt':  # most strings
+        return False
     first, last = raw[:16].lstrip(b" \\nrt")[:1], raw[-16:].rstrip(b" \\nrt")[-1:]
     return (
         (first == b"{" and last == b"}") or (first == b"[" and last == b"]") or (first == last == b'"' and len(raw) > 4)
@@ -171,13 +177,16 @@ def opening_quote(text: bytes, before: int) -> int:
 
 def string_stop(text: bytes, start: int) -> int:
     """Return the offset of the quote that closes the string whose content begins at ``start``."""
+    quote = text.find(b'"', start)
+    if quote > start and text[quote - 1] != _BACKSLASH:
+        return quote
     match = _REST_OF_STRING.match(text, start)
     return match.end() if match else start
 
 
 def skip_space(text: bytes, offset: int) -> int:
     """Return the first offset from ``offset`` on that is not JSON white space."""
-    if text[offset : offset + 1] not in (b" ", b"\n", b"\t", b"\r"):
+    if offset >= len(text) or text[offset] not in (0x20, 0x09, 0x0A, 0x0D):
         return offset
     match = _SPACE.match(text, offset)
     return match.end() if match else offset
@@ -186,7 +195,7 @@ def skip_space(text: bytes, offset: int) -> int:
 def back_over_space(text: bytes, offset: int) -> int:
     """Return the offset of the last byte before ``offset`` that is not JSON white space (0 at the start)."""
     offset -= 1
-    while offset > 0 and text[offset] in b" \t\r\n":
+    while offset > 0 and text[offset] in (0x20, 0x09, 0x0A, 0x0D):
         offset -= 1
     return offset
 
@@ -295,7 +304,7 @@ def preceding_strings(text: bytes, start: int, limit: int = 64) -> list[tuple[in
     return found
 
 
-_SIBLING_WINDOW = 16384
+_SIBLING_WINDOW: Final = 16384
 
 
 def sibling_strings(text: bytes, offset: int, owner: bytes, field: bytes) -> list[list[tuple[int, int]]]:
@@ -333,6 +342,10 @@ def leaves(text: bytes, offset: int) -> tuple[list[tuple[int, int, bool]], int]:
 
     A string's bounds are those of its content; keys, booleans and nulls are not listed.
     """
+    if text[offset] == 0x22:  # most values
+        stop = string_stop(text, offset + 1)
+        if text[stop + 1 : stop + 2] in (b",", b"}", b"]"):
+            return [(offset + 1, stop, True)], stop + 1
     found: list[tuple[int, int, bool]] = []
     depth = 0
     while True:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
+from typing import Final
 
 from pipeline.scrub.kinds import CARD, COOKIE, IBAN, IMEI, PASSWORD, PRIVATE_KEY, SECRET, SESSION, SSN, TOKEN
 
-_WORDS = re.compile(rb"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_WORDS: Final = re.compile(rb"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
-_SENSITIVE_WORDS = {
+_SENSITIVE_WORDS: Final = {
     "password": PASSWORD, "passwords": PASSWORD, "passwd": PASSWORD, "pwd": PASSWORD, "passphrase": PASSWORD,
     "passcode": PASSWORD, "passwort": PASSWORD, "kennwort": PASSWORD, "pgpassword": PASSWORD,
     "secret": SECRET, "secrets": SECRET, "credential": SECRET, "credentials": SECRET, "creds": SECRET,
@@ -24,14 +25,14 @@ _SENSITIVE_WORDS = {
 }  # fmt: skip
 """Words that make a key sensitive wherever they stand in it."""
 
-_SENSITIVE_LAST_WORDS = {
+_SENSITIVE_LAST_WORDS: Final = {
     "auth": SECRET, "session": SESSION, "cookie": COOKIE, "cookies": COOKIE, "sid": SESSION, "pass": PASSWORD,
     "pin": PASSWORD, "otp": PASSWORD, "sig": TOKEN, "pan": CARD, "iban": IBAN, "imei": IMEI, "pw": PASSWORD,
     "passport": SECRET,
 }  # fmt: skip
 """Words that make a key sensitive as its last word; in front of others they often mean something harmless."""
 
-_SENSITIVE_PAIRS = {
+_SENSITIVE_PAIRS: Final = {
     ("api", "key"): TOKEN, ("api", "keys"): TOKEN, ("access", "key"): TOKEN, ("access", "keys"): TOKEN,
     ("private", "key"): PRIVATE_KEY, ("secret", "key"): SECRET, ("account", "key"): TOKEN, ("auth", "key"): TOKEN,
     ("encryption", "key"): SECRET, ("signing", "key"): SECRET, ("master", "key"): SECRET, ("shared", "key"): SECRET,
@@ -61,7 +62,7 @@ _SENSITIVE_PAIRS = {
 }  # fmt: skip
 """Neighbouring words that make a key sensitive together."""
 
-_SENSITIVE_STEMS = (
+_SENSITIVE_STEMS: Final = (
     ("password", PASSWORD), ("passwd", PASSWORD), ("passphrase", PASSWORD), ("apikey", TOKEN), ("accesskey", TOKEN),
     ("privatekey", PRIVATE_KEY), ("secretkey", SECRET), ("clientsecret", SECRET), ("appsecret", SECRET),
     ("accesstoken", TOKEN), ("authtoken", TOKEN), ("refreshtoken", TOKEN), ("idtoken", TOKEN), ("usertoken", TOKEN),
@@ -73,13 +74,13 @@ _SENSITIVE_STEMS = (
 )  # fmt: skip
 """Stems of keys written without separators, all in one case."""
 
-FOREIGN_PASSWORDS = (
+FOREIGN_PASSWORDS: Final = (
     "пароль", "密码", "密碼", "パスワード", "暗証番号", "비밀번호", "암호", "şifre", "hasło", "κωδικός", "contraseña",
     "סיסמה", "סיסמא", "كلمة المرور", "كلمة السر", "گذرواژه", "mật khẩu", "รหัสผ่าน", "पासवर्ड", "mật_khẩu", "lösenord",
 )  # fmt: skip
 """Words for "password" whose letters are not all ASCII."""
 
-_DESCRIBES = frozenset(
+_DESCRIBES: Final = frozenset(
     [
         "age",
         "alg",
@@ -197,7 +198,7 @@ _DESCRIBES = frozenset(
 )
 """Last words of keys that describe a secret instead of holding it: ``token_count``, ``password_policy``."""
 
-_COUNTS_TOKENS = frozenset(
+_COUNTS_TOKENS: Final = frozenset(
     [
         "max",
         "min",
@@ -219,16 +220,16 @@ _COUNTS_TOKENS = frozenset(
         "context",
     ]
 )
-_QUESTIONS = frozenset(
+_QUESTIONS: Final = frozenset(
     ("is", "has", "needs", "requires", "should", "can", "use", "uses", "allow", "allows", "num", "show", "hide")
 )
 
-_REPLACED = re.compile(
+_REPLACED: Final = re.compile(
     rb"^\[[a-z]+(?::[a-p]+)?(?:-\d+)?\]|\[(?:email|creditcard|ssn|phone|ip|iban|mac|imei|user|uuid)(?:-\d+)?\]"
 )
 """What a scrubber left of a key that was personal data itself."""
 
-_CACHE_LIMIT = 8192
+_CACHE_LIMIT: Final = 8192
 
 
 class KeyNames:

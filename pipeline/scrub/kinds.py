@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-EMAIL = "email"
-CARD = "creditcard"
-SSN = "ssn"
-PHONE = "phone"
-IP = "ip"
-IBAN = "iban"
-MAC = "mac"
-IMEI = "imei"
-TOKEN = "token"  # noqa: S105 - the name of a kind
-PASSWORD = "password"  # noqa: S105 - the name of a kind
-COOKIE = "cookie"
-SESSION = "session"
-SECRET = "secret"  # noqa: S105 - the name of a kind
-PRIVATE_KEY = "privatekey"
-USER = "user"
-UUID = "uuid"
-VARIABLES = "variables"
+from typing import Final
+
+EMAIL: Final = "email"
+CARD: Final = "creditcard"
+SSN: Final = "ssn"
+PHONE: Final = "phone"
+IP: Final = "ip"
+IBAN: Final = "iban"
+MAC: Final = "mac"
+IMEI: Final = "imei"
+TOKEN: Final = "token"  # noqa: S105 - the name of a kind
+PASSWORD: Final = "password"  # noqa: S105 - the name of a kind
+COOKIE: Final = "cookie"
+SESSION: Final = "session"
+SECRET: Final = "secret"  # noqa: S105 - the name of a kind
+PRIVATE_KEY: Final = "privatekey"
+USER: Final = "user"
+UUID: Final = "uuid"
+VARIABLES: Final = "variables"
 """A frame's local variables, where a policy does not keep them."""
-BODY = "body"
+BODY: Final = "body"
 """A request's body, where a policy does not keep it."""
 
-KINDS = (
+KINDS: Final = (
     EMAIL, CARD, SSN, PHONE, IP, IBAN, MAC, IMEI, TOKEN, PASSWORD, COOKIE, SESSION, SECRET, PRIVATE_KEY, USER, UUID,
 )  # fmt: skip
 """Every kind that a policy can switch on or off. ``user`` is the user's name in a home directory's path."""
 
-OFF_BY_DEFAULT = frozenset({UUID})
+OFF_BY_DEFAULT: Final = frozenset({UUID})
 """Kinds that identify things more often than people, and so are looked for on request only."""
 
 Span = tuple[int, int, str]

@@ -8,54 +8,60 @@ value ``{"name": "password", "value": "x"}``, in either order.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Final
 
 from pipeline.scrub.jsontext import back_over_space, key_before, leaves, opening_quote, skip_space
 from pipeline.scrub.keys import KeyNames
 from pipeline.scrub.textfields import is_masked
 
-_NAME_KEYS = frozenset(b"name key header field param parameter k variable attribute label id n".split())
-_VALUE_AFTER = re.compile(
+_NAME_KEYS: Final = frozenset(b"name key header field param parameter k variable attribute label id n".split())
+_VALUE_AFTER: Final = re.compile(
     rb'[ \t\r\n]*,(?:[ \t\r\n]*"(?!(?:value|val|v|content|data)")[^"\\]*+"[ \t\r\n]*:[ \t\r\n]*(?:"(?:[^"\\]'
     rb'|\\.)*+"|[\w.+\-]++)[ \t\r\n]*,){0,4}'
     rb'[ \t\r\n]*"(?:value|val|v|content|data)"[ \t\r\n]*:',
     re.DOTALL,
 )
-_VALUE_BEFORE = re.compile(
+_VALUE_BEFORE: Final = re.compile(
     rb'[ \t\r\n]*"(?:value|val|v|content|data)"[ \t\r\n]*:[ \t\r\n]*("(?:[^"\\]|\\.)*+"'
     rb"|-?[0-9][0-9.eE+\-]*+)[ \t\r\n]*,[ \t\r\n]*\Z",
     re.DOTALL,
 )
-_WORKING_DIRECTORY = re.compile(rb"['\"]?(?:/|[A-Za-z]:\\)[\w.\-/\\ ]*['\"]?")
-_ATTRIBUTE_TYPES = frozenset((b"string", b"boolean", b"integer", b"double", b"array"))
-_FETCH_MODES = frozenset((b"include", b"omit", b"same-origin"))
-_RAW_HEADERS = (b'"rawHeaders":', b'"raw_headers":')
-_HEADERS_WINDOW = 4096
-_MARKER = re.compile(rb"\[(?:token|password|secret|session|cookie|creditcard|ssn)\](?=[ &\"])")
+_WORKING_DIRECTORY: Final = re.compile(rb"['\"]?(?:/|[A-Za-z]:\\)[\w.\-/\\ ]*['\"]?")
+_ATTRIBUTE_TYPES: Final = frozenset((b"string", b"boolean", b"integer", b"double", b"array"))
+_FETCH_MODES: Final = frozenset((b"include", b"omit", b"same-origin"))
+_RAW_HEADERS: Final = (b'"rawHeaders":', b'"raw_headers":')
+_HEADERS_WINDOW: Final = 4096
+_MARKER: Final = re.compile(rb"\[(?:token|password|secret|session|cookie|creditcard|ssn)\](?=[ &\"])")
 """What stands for the value of a key in text that was scrubbed before."""
-_PAIR_KEY = re.compile(
+_PAIR_KEY: Final = re.compile(
     rb"[\w.\- ]++(?:\[(?!(?:email|creditcard|ssn|phone|ip|iban|mac|imei|user|uuid)(?:-\d+)?\])[\w\-]*\])*"
 )
 """The first element of a pair that can be a key; text such as ``secret=…``, or with ``[email]`` in it, is none."""
-_OPTION = re.compile(rb"--?[A-Za-z][\w\-]*")
-_VALUE_BEFORE_WINDOW = 4096
-LONGEST_KEY = 64
+_OPTION: Final = re.compile(rb"--?[A-Za-z][\w\-]*")
+_VALUE_BEFORE_WINDOW: Final = 4096
+LONGEST_KEY: Final = 64
 
 
-class Leaf(NamedTuple):
+class Leaf:
     """A leaf to blank: its bounds (a string's content, or a number) and its kind."""
 
-    start: int
-    stop: int
-    kind: str
-    is_string: bool
+    __slots__ = ("is_string", "kind", "start", "stop")
+
+    def __init__(self, start: int, stop: int, kind: str, *, is_string: bool) -> None:
+        self.start = start
+        self.stop = stop
+        self.kind = kind
+        self.is_string = is_string
 
 
-class Blanked(NamedTuple):
+class Blanked:
     """The leaves of one sensitive value, and where the value ends."""
 
-    leaves: list[Leaf]
-    stop: int
+    __slots__ = ("leaves", "stop")
+
+    def __init__(self, found: list[Leaf], stop: int) -> None:
+        self.leaves = found
+        self.stop = stop
 
 
 def closing_quote(text: bytes, end: int) -> int:
@@ -88,12 +94,12 @@ def says_nothing(text: bytes, end: int, names: KeyNames) -> bool:
 
     Cheap, and right where it says so; ``False`` means that :func:`find_member` has to look.
     """
-    if not text.endswith(b'":', 0, end) or text[end - 3] == 0x5C:
+    if end < 3 or text[end - 1] != 0x3A or text[end - 2] != 0x22 or text[end - 3] == 0x5C:
         return text[end : end + 1] == b"[" and _MARKER.match(text, end) is not None
     start = text.rfind(b'"', 0, end - 2) + 1
     if text[start - 2] == 0x5C:
         return False
-    return text.startswith(b'"[Filtered]"', end) or names.kind_of(text[start : end - 2]) is None
+    return text[end : end + 12] == b'"[Filtered]"' or names.kind_of(text[start : end - 2]) is None
 
 
 def find_member(text: bytes, quote: int, end: int, names: KeyNames) -> Blanked | None:
@@ -121,8 +127,10 @@ def find_member(text: bytes, quote: int, end: int, names: KeyNames) -> Blanked |
 
 def _in_raw_headers(text: bytes, offset: int) -> bool:
     """Whether ``offset`` is in a list of names and values by turns, as Node.js keeps the headers of a request."""
-    at = text.rfind(b'eaders":', max(0, offset - _HEADERS_WINDOW), offset)
-    return at > 5 and text.endswith(_RAW_HEADERS, 0, at + 8) and text.find(b"]", at, offset) < 0
+    low = max(0, offset - _HEADERS_WINDOW)
+    low = max(low, text.rfind(b"]", low, offset))  # the list is not closed yet
+    at = text.rfind(b'eaders":', low, offset)
+    return at > 5 and text.endswith(_RAW_HEADERS, 0, at + 8)
 
 
 def _beside(text: bytes, start: int, quote: int, end: int, names: KeyNames) -> Blanked | None:
@@ -168,7 +176,7 @@ def _value(text: bytes, at: int, key: bytes, kind: str) -> Blanked:
             continue
         if not is_string and plural:
             continue
-        blanked.append(Leaf(low, high, kind, is_string))
+        blanked.append(Leaf(low, high, kind, is_string=is_string))
     return Blanked(blanked, stop)
 
 

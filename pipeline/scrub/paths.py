@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from fnmatch import translate
+from typing import Final
 
-_TOKEN = re.compile(rb'"((?:[^"\\]|\\.)*+)"([ \t\r\n]*+:)?|[\[\]{}]', re.DOTALL)
+_TOKEN: Final = re.compile(rb'"((?:[^"\\]|\\.)*+)"([ \t\r\n]*+:)?|[\[\]{}]', re.DOTALL)
 
 
 def path_of(text: bytes, offset: int) -> tuple[str, ...]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from pipeline.scrub.kinds import CARD, EMAIL, IBAN, IMEI, IP, MAC, PHONE, SSN, USER
 
-_NUMERIC = frozenset((CARD, SSN, PHONE, IP, IBAN, MAC, IMEI))
+_NUMERIC: Final = frozenset((CARD, SSN, PHONE, IP, IBAN, MAC, IMEI))
 
-_IDENTIFIERS = frozenset(
+_IDENTIFIERS: Final = frozenset(
     b"""
     event_id dist release trace_id span_id parent_span_id segment_id replay_id profile_id profiler_id debug_id code_id
     build_id image_addr image_size image_vmaddr instruction_addr symbol_addr timestamp start_timestamp
@@ -20,13 +21,14 @@ _IDENTIFIERS = frozenset(
 )
 """Keys whose values are ids, times and names that programs give; numbers in them are no person's."""
 
-_VERSIONS = re.compile(rb"(?:version|release|build|^dist|revision|^sdk|useragent_os|kernel)", re.IGNORECASE)
-_PATHS = frozenset((b"filename", b"abs_path"))
-_ROUTES = frozenset(
+_VERSIONS: Final = re.compile(rb"(?:version|release|build|^dist|revision|^sdk|useragent_os|kernel)", re.IGNORECASE)
+_PATHS: Final = frozenset((b"filename", b"abs_path"))
+_ROUTES: Final = frozenset(
     (b"transaction", b"url", b"path", b"route", b"name", b"endpoint", b"path_info", b"request_uri", b"raw_uri")
 )
-_VERSION_SECTIONS = frozenset(("modules", "sdk", "debug_meta", "release", "dist"))
-_RELEASE_KINDS = frozenset((IP, EMAIL))
+_VERSION_SECTIONS: Final = frozenset(("modules", "sdk", "debug_meta", "release", "dist"))
+_RELEASES: Final = frozenset((b"release", b"dist"))
+"""Keys of releases, whose names may look like addresses: ``shop@1.2.3``."""
 
 
 def barred(owner: bytes | None, kind: str) -> bool:
@@ -34,11 +36,13 @@ def barred(owner: bytes | None, kind: str) -> bool:
     if owner is None:
         return False
     owner = owner.lower()
+    if kind == EMAIL:
+        return owner in _RELEASES
+    if kind == USER:
+        return owner in _ROUTES
     if kind in _NUMERIC and (owner in _IDENTIFIERS or owner in _PATHS):
         return owner != b"fingerprint" or kind not in (CARD, IBAN)
-    if kind in _RELEASE_KINDS and _VERSIONS.search(owner):
-        return kind == IP or owner in (b"release", b"dist")
-    return kind == USER and owner in _ROUTES
+    return kind == IP and _VERSIONS.search(owner) is not None
 
 
 def barred_in_section(section: str, owner: bytes | None, kind: str) -> bool:

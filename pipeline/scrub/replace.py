@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import re
 from hashlib import blake2b
+from typing import Final
 
 from pipeline.scrub.addresses import truncated
+from pipeline.scrub.jsontext import flatten
 from pipeline.scrub.kinds import EMAIL, IP
 from pipeline.scrub.policy import Policy
 
-_FILLERS = re.compile(rb"[\x01\x02]+")
-_HEX_TO_LETTERS = bytes.maketrans(b"0123456789abcdef", b"abcdefghijklmnop")
-_HASH_BYTES = 8
-_KEPT_BY_MASK = frozenset(b" @.-:/+()[]")
-_CASELESS = frozenset((EMAIL, IP))
+_FILLERS: Final = re.compile(rb"[\x01\x02]+")
+_HEX_TO_LETTERS: Final = bytes.maketrans(b"0123456789abcdef", b"abcdefghijklmnop")
+_HASH_BYTES: Final = 8
+_KEPT_BY_MASK: Final = frozenset(b" @.-:/+()[]")
+_CASELESS: Final = frozenset((EMAIL, IP))
+
+
+def _marker(kind: str) -> bytes:
+    return b"[" + kind.encode() + b"]"
 
 
 class Replacer:
@@ -30,9 +36,18 @@ class Replacer:
         self._key = blake2b(policy.hash_key.encode(), digest_size=32).digest()
         self.truncates = policy.ip == "truncate"
         """Whether addresses become their network, which may be what they are already."""
+        self._markers = {
+            kind: _marker(kind)
+            for kind in policy.wanted
+            if policy.method_of(kind) == "replace" and not (kind == IP and self.truncates)
+        }
 
-    def text(self, kind: str, flat: bytes) -> bytes:
-        """Return what replaces ``flat`` (a finding in its flat form); ASCII without quotes or backslashes."""
+    def text(self, kind: str, raw: bytes) -> bytes:
+        """Return what replaces ``raw`` (a finding as it stands in JSON); ASCII without quotes or backslashes."""
+        marker = self._markers.get(kind)
+        return self._written(kind, flatten(raw)) if marker is None else marker
+
+    def _written(self, kind: str, flat: bytes) -> bytes:
         if kind == IP and self.truncates:
             try:
                 return truncated(flat)
@@ -40,7 +55,7 @@ class Replacer:
                 return b"[ip]"
         method = self._methods.get(kind, self._default)
         if method == "replace":
-            return b"[" + kind.encode() + b"]"
+            return _marker(kind)
         if method == "remove":
             return b""
         value = _FILLERS.sub(b"", flat)

@@ -6,14 +6,15 @@ Names come from fixed lists, so that counts by field stay few and never hold an 
 from __future__ import annotations
 
 from bisect import bisect_right
+from typing import Final
 
 import msgspec
 
 from pipeline.scrub.jsontext import leaves, skip_space, string_stop
 
-_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
-_SECTIONS = frozenset(
+_SECTIONS: Final = frozenset(
     [
         "breadcrumbs",
         "contexts",
@@ -58,7 +59,7 @@ _SECTIONS = frozenset(
         "attributes",
     ]
 )
-_PARTS = {
+_PARTS: Final = {
     "request": frozenset(
         [
             "url",
@@ -97,9 +98,10 @@ _PARTS = {
 }
 """Sections whose parts are named by their second-level key."""
 
-_SOURCE = frozenset((b"context_line", b"pre_context", b"post_context"))
-_FRAME = frozenset((b"filename", b"abs_path", b"function", b"module", b"package"))
-_LEAVES = {
+_SOURCE: Final = frozenset((b"context_line", b"pre_context", b"post_context"))
+_WITH_FRAMES: Final = frozenset(("exception", "threads", "stacktrace"))
+_FRAME: Final = frozenset((b"filename", b"abs_path", b"function", b"module", b"package"))
+_LEAVES: Final = {
     "exception": frozenset((b"value", b"type")),
     "breadcrumbs": frozenset((b"message", b"category")),
     "spans": frozenset((b"description", b"op")),
@@ -113,46 +115,40 @@ class Sections:
 
     def __init__(self, text: bytes) -> None:
         self._text = text
-        self._starts, self._stops, self._names = _members(text, skip_space(text, 0), len(text))
-        self._inner: dict[int, tuple[list[int], list[int], list[str]]] = {}
+        self._members = _members(text)
+        self._inner: dict[int, _Members] = {}
 
     def section_at(self, offset: int) -> str:
         """Return the top-level key that ``offset`` is under."""
-        index = bisect_right(self._starts, offset) - 1
-        return self._names[index] if index >= 0 else ""
+        return self._members.name(self._members.index_at(offset))
 
-    def part_at(self, offset: int) -> str:
-        """Return the second-level key that ``offset`` is under; empty when the section is no object."""
-        index = bisect_right(self._starts, offset) - 1
-        if index < 0:
-            return ""
-        start = self._starts[index]
-        if start not in self._inner:
-            self._inner[start] = _members(self._text, start, self._stops[index])
-        starts, _, names = self._inner[start]
-        inner = bisect_right(starts, offset) - 1
-        return names[inner] if inner >= 0 else ""
+    def _part_at(self, offset: int, index: int) -> str:
+        """Return the second-level key that ``offset`` is under, in the member at ``index``; empty in no object."""
+        if index not in self._inner:
+            self._inner[index] = _members(self._members.values[index])
+        inner = self._inner[index]
+        return inner.name(inner.index_at(offset - self._members.starts[index]))
 
     def field_at(self, offset: int, owner: bytes | None) -> str:
         """Return the name of the place of ``offset``; ``owner`` is the key that directly holds it, if known."""
-        section = self.section_at(offset)
+        index = self._members.index_at(offset)
+        section = self._members.name(index)
         if section not in _SECTIONS:
             return "other"
         if section in _PARTS:
-            part = self.part_at(offset)
+            part = self._part_at(offset, index)
             return f"{section}.{part}" if part in _PARTS[section] else section
-        if section in ("exception", "threads", "stacktrace"):
+        start = self._members.starts[index]
+        if section in _WITH_FRAMES:
             if owner in _SOURCE:
                 return f"{section}.source"
             if owner in _FRAME:
                 return f"{section}.frames"
-            start = self._starts[bisect_right(self._starts, offset) - 1]
             if _under(self._text, b'"vars"', start, offset):
                 return f"{section}.vars"
         if section in _LEAVES:
             if owner in _LEAVES[section]:
                 return f"{section}.{owner.decode()}" if owner else section
-            start = self._starts[bisect_right(self._starts, offset) - 1]
             if _under(self._text, b'"data"', start, offset):
                 return f"{section}.data"
         return section
@@ -164,45 +160,62 @@ def _under(text: bytes, key: bytes, start: int, offset: int) -> bool:
     return found >= 0 and text.count(b"{", found, offset) > text.count(b"}", found, offset)
 
 
-def _members(text: bytes, start: int, stop: int) -> tuple[list[int], list[int], list[str]]:
-    """Return where the values of the object at ``start`` begin and end, and their keys; empty for anything else."""
+class _Members:
+    """The members of one object: the keys, the values, and where in the object's text the values begin."""
+
+    __slots__ = ("_names", "starts", "values")
+
+    def __init__(self, names: list[str], values: list[bytes], starts: list[int]) -> None:
+        self._names = names
+        self.values = values
+        self.starts = starts
+
+    def index_at(self, offset: int) -> int:
+        """Return the index of the member that ``offset`` is in, or -1."""
+        return bisect_right(self.starts, offset) - 1
+
+    def name(self, index: int) -> str:
+        """Return the key of the member at ``index``; an empty one for -1."""
+        return self._names[index] if index >= 0 else ""
+
+
+def _members(text: bytes) -> _Members:
+    """Return the members of the object that ``text`` is; none for anything else."""
+    at = skip_space(text, 0)
+    if text[at : at + 1] != b"{":
+        return _Members([], [], [])
+    members = _MEMBERS.decode(text)
+    values: list[bytes] = []
     starts: list[int] = []
-    stops: list[int] = []
-    names: list[str] = []
-    if text[start : start + 1] != b"{":
-        return starts, stops, names
-    members = _MEMBERS.decode(memoryview(text)[start:stop])
-    at = start + 1
     for name, raw in members.items():
-        key = name.encode()
-        at += len(key) + 3
-        if text[at - 1] != 0x3A or text[at - 2] != 0x22 or text[at - 2 - len(key) : at - 2] != key:
-            return _members_with_spaces(text, start)
-        starts.append(at)
-        at += len(bytes(raw))
-        stops.append(at)
-        names.append(name)
+        key = b'"%b":' % name.encode()
+        start = at + 1 + len(key)
+        if text[at + 1 : start] != key or text[start] <= 0x20:
+            return _members_with_spaces(text)
+        value = bytes(raw)
+        values.append(value)
+        starts.append(start)
+        at = start + len(value)
         if text[at] not in b",}":
-            return _members_with_spaces(text, start)
-        at += 1
-    return starts, stops, names
+            return _members_with_spaces(text)
+    return _Members(list(members), values, starts)
 
 
-def _members_with_spaces(text: bytes, start: int) -> tuple[list[int], list[int], list[str]]:
+def _members_with_spaces(text: bytes) -> _Members:
     """Do the same where there is white space between tokens, or a key is escaped or repeated: value by value."""
-    starts: list[int] = []
-    stops: list[int] = []
     names: list[str] = []
-    at = skip_space(text, start + 1)
+    values: list[bytes] = []
+    starts: list[int] = []
+    at = skip_space(text, skip_space(text, 0) + 1)
     while text[at : at + 1] == b'"':
         end_of_key = string_stop(text, at + 1)
         names.append(text[at + 1 : end_of_key].decode("utf-8", "replace"))
-        at = skip_space(text, skip_space(text, end_of_key + 1) + 1)
-        starts.append(at)
-        at = leaves(text, at)[1] if text[at] in b'"[{-0123456789' else at + 4 + (text[at] == 0x66)
-        stops.append(at)
-        at = skip_space(text, at)
+        start = skip_space(text, skip_space(text, end_of_key + 1) + 1)
+        stop = leaves(text, start)[1] if text[start] in b'"[{-0123456789' else start + 4 + (text[start] == 0x66)
+        values.append(text[start:stop])
+        starts.append(start)
+        at = skip_space(text, stop)
         if text[at] != 0x2C:
             break
         at = skip_space(text, at + 1)
-    return starts, stops, names
+    return _Members(names, values, starts)

@@ -43,8 +43,7 @@ class Spot:
     def flat(self) -> bytes:
         """The content in flat form: escapes undone, the same length."""
         if self._flat is None:
-            raw = self.raw
-            self._flat = flatten(raw) if b"\\" in raw or b"%" in raw else raw
+            self._flat = flatten(self.raw)
         return self._flat
 
     @property
@@ -53,7 +52,7 @@ class Spot:
         if isinstance(self._owner, bool):
             offset = self.start - self.is_string
             text = self._text
-            if text.endswith(b'":', 0, offset):  # the usual member
+            if offset > 2 and text[offset - 1] == 0x3A and text[offset - 2] == 0x22:  # the usual member
                 quote = text.rfind(b'"', 0, offset - 2)
                 if text[quote - 1] != 0x5C and text[offset - 3] != 0x5C:
                     self._owner = self._known[offset] = text[quote + 1 : offset - 2]

@@ -40,6 +40,15 @@ def test_findings_are_counted_by_kind_and_field(scrubber: Scrubber) -> None:
     assert scrubbed["user"] == {"id": "42", "ip_address": "[ip]"}
 
 
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (" , ", " : ")], ids=["none", "usual", "around"])
+def test_fields_are_named_whatever_white_space_stands_between_tokens(
+    scrubber: Scrubber, separators: tuple[str, str]
+) -> None:
+    event = {"request": {"method": "GET", "url": "https://shop.example/?email=jane@example.com"}}
+    result = scrubber.scrub(json.dumps(event, separators=separators).encode())
+    assert result.findings == {("email", "request.url"): 1}
+
+
 def test_text_that_is_no_json_is_refused_without_its_content(scrubber: Scrubber) -> None:
     with pytest.raises(Refused) as refused:
         scrubber.scrub(b'{"a": 1, "user": {"ip_address": "203.0.113.7"')
