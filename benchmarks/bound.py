@@ -20,7 +20,8 @@ from pipeline.config import load_settings
 from pipeline.decode import Decoded
 from pipeline.fingerprint import Grouped
 from pipeline.fingerprint.result import Frames
-from pipeline.rows import ERROR_COLUMNS, ERRORS_TABLE, Origin, Row, error_row
+from pipeline.records import Origin
+from pipeline.rows import ERROR_COLUMNS, ERRORS_TABLE, Row, error_row
 from schemas.event import Event
 
 BATCH_EVENTS = 1000

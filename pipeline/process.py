@@ -32,8 +32,8 @@ from pipeline.identity import user_hash
 from pipeline.inbound import Inbound, Verdict
 from pipeline.inbound.settings import Kind
 from pipeline.issues.states import IssueStates
-from pipeline.records import Batch, Record, header
-from pipeline.rows import ERRORS_TABLE, SPANS_TABLE, Counted, Origin, Row, counted, error_row, span_rows
+from pipeline.records import Batch, Origin, Record, header
+from pipeline.rows import ERRORS_TABLE, SPANS_TABLE, Counted, Row, counted, error_row, span_rows
 from pipeline.scrub import Scrubber
 from pipeline.tables.outcomes import DISCARDED, OUTCOMES_TABLE, dropped_rows
 from pipeline.turns import Steps, to_the_end

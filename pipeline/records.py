@@ -43,6 +43,21 @@ class Record(Protocol):
         """The headers."""
 
 
+class Origin(Struct, frozen=True, gc=False):
+    """Where an event came from and what was read from it before scrubbing.
+
+    ``topic`` has no prefix; ``received_ms`` is Kafka's timestamp; ``weight`` is how many events it stands for.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    received_ms: int
+    project: str
+    user_hash: int
+    weight: int | float = 1
+
+
 LONGEST_HEADER = 200
 
 

@@ -11,13 +11,14 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from pipeline import normalize
 from pipeline.decode import Decoded
 from pipeline.fingerprint import Grouped
+from pipeline.records import Origin
 from pipeline.span_attributes import with_attributes
-from schemas.event import NOTHING, Event, Span, TraceContext, tag_text
+from schemas.event import NOTHING, Event, ExceptionValue, Span, TraceContext, tag_text
 
 MOST_TAGS = 200
 MOST_SPANS = 10_000
@@ -115,21 +116,6 @@ _TRACE = msgspec.json.Decoder(TraceContext)
 _encode = msgspec.json.Encoder().encode
 
 
-class Origin(Struct, frozen=True, gc=False):
-    """Where an event came from and what was read from it before scrubbing.
-
-    ``topic`` has no prefix; ``received_ms`` is Kafka's timestamp; ``weight`` is how many events it stands for.
-    """
-
-    topic: str
-    partition: int
-    offset: int
-    received_ms: int
-    project: str
-    user_hash: int
-    weight: int | float = 1
-
-
 class Counted(NamedTuple):
     """What the alert rules look at of a stored error: a :class:`pipeline.matching.Occurrence`."""
 
@@ -186,7 +172,7 @@ def error_row(decoded: Decoded, grouped: Grouped, origin: Origin, scrubbed: dict
         normalize.level(event.level),
         normalize.text(event.platform),
         normalize.text(event.logger),
-        _handled(event),
+        _handled(exceptions),
         [normalize.text(value.type) for value in exceptions],
         [normalize.text(value.value, LONGEST_TEXT) for value in exceptions],
         frames.function,
@@ -299,8 +285,8 @@ def trace_context(event: Event) -> TraceContext:
         return TraceContext()
 
 
-def _handled(event: Event) -> bool | None:
-    for value in reversed(event.exceptions):
+def _handled(exceptions: list[ExceptionValue]) -> bool | None:
+    for value in reversed(exceptions):
         if value.mechanism is not None and value.mechanism.handled is not None:
             return value.mechanism.handled
     return None

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.decode import decode
-from pipeline.rows import SPAN_COLUMNS, Origin, span_rows
+from pipeline.records import Origin
+from pipeline.rows import SPAN_COLUMNS, span_rows
 from pipeline.span_attributes import with_attributes
 from schemas.event import Attribute, Event, Raw
 

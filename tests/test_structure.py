@@ -258,3 +258,18 @@ def test_every_module_of_tests_has_a_name_of_its_own() -> None:
     """Two of one name cannot be collected in one run, though each can alone."""
     modules = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
     assert sorted(modules) == sorted(set(modules))
+
+
+def test_compiled_modules_define_no_structs() -> None:
+    """A compiled class loses the options in its head: a struct would be neither frozen nor spared by the collector."""
+    setup = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))
+    lists = [node for node in setup.body if isinstance(node, ast.Assign)]
+    found: dict[str, Collection[str]] = {}
+    exec(compile(ast.Module(lists, []), "setup.py", "exec"), {"Path": Path}, found)
+    compiled = [ROOT.joinpath("pipeline", *name.split(".")).with_suffix(".py") for name in found["HOT"]]
+    with_structs = {
+        path.stem
+        for name, path in zip(found["HOT"], compiled, strict=True)
+        if path.is_file() and name not in found["INTERPRETED"] and "(Struct" in path.read_text(encoding="utf-8")
+    }
+    assert with_structs == set()

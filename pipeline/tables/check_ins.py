@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from pipeline import normalize
 from pipeline.errors import Refused
-from pipeline.records import Record
-from pipeline.rows import LONGEST_TEXT, Origin, Row
+from pipeline.records import Origin, Record
+from pipeline.rows import LONGEST_TEXT, Row
 from pipeline.scrub import Scrubber
 from pipeline.tables.contracts import Decoder
 from schemas.check_in import CheckIn

@@ -13,8 +13,8 @@ from pipeline.errors import Refused
 from pipeline.inbound import Inbound
 from pipeline.inbound.facts import Facts
 from pipeline.process import Outcome
-from pipeline.records import Batch, Record, header
-from pipeline.rows import Origin, Row
+from pipeline.records import Batch, Origin, Record, header
+from pipeline.rows import Row
 from schemas.dead_letter import DeadLetter
 from schemas.event import Event
 

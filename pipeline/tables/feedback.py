@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pipeline import normalize
 from pipeline.errors import Refused
 from pipeline.identity import user_hash
-from pipeline.records import Record
-from pipeline.rows import LONGEST_TEXT, Origin, Row
+from pipeline.records import Origin, Record
+from pipeline.rows import LONGEST_TEXT, Row
 from pipeline.scrub import Scrubber
 from pipeline.tables.contracts import Decoder
 from schemas.event import User

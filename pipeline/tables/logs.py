@@ -12,8 +12,8 @@ from pipeline.identity import user_hash
 from pipeline.inbound import Inbound
 from pipeline.inbound.facts import Facts
 from pipeline.inbound.gate import EVERYTHING
-from pipeline.records import Record
-from pipeline.rows import LONGEST_TAG, LONGEST_TEXT, MOST_TAGS, Origin, Row
+from pipeline.records import Origin, Record
+from pipeline.rows import LONGEST_TAG, LONGEST_TEXT, MOST_TAGS, Row
 from pipeline.scrub import Scrubber
 from pipeline.tables.contracts import Decoder
 from pipeline.tables.each import let_in

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pipeline import normalize
 from pipeline.inbound.gate import SAMPLED
 from pipeline.inbound.settings import Kind
-from pipeline.records import Record
-from pipeline.rows import Origin, Row
+from pipeline.records import Origin, Record
+from pipeline.rows import Row
 from pipeline.tables.contracts import Decoder
 from schemas.outcome import Outcomes
 

@@ -20,8 +20,8 @@ from pipeline.identity import user_hash
 from pipeline.inbound import Inbound
 from pipeline.inbound.facts import Facts
 from pipeline.inbound.gate import EVERYTHING
-from pipeline.records import Record
-from pipeline.rows import Origin, Row
+from pipeline.records import Origin, Record
+from pipeline.rows import Row
 from pipeline.tables.contracts import Decoder
 from pipeline.tables.each import let_in
 from schemas.event import User

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from pipeline.fingerprint import Grouped, Grouping, Rules
-from schemas.event import Event
+from schemas.event import Event, ExceptionValue
 
 GROUPING = Grouping(Rules())
 
@@ -146,6 +146,47 @@ def test_more_frames_than_are_remembered_change_nothing(monkeypatch: pytest.Monk
     small = Grouping(Rules())
     events = [failure(*(f"f{at % 7}_{depth}" for depth in range(at % 5 + 1))) for at in range(60)]
     assert [group(one, small).fingerprint for one in events] == [group(one).fingerprint for one in events]
+
+
+def test_more_chains_than_are_remembered_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.fingerprint.v1.remembered._MOST_BYTES", 1_000)
+    small = Grouping(Rules())
+    events = [failure(*(f"f{at % 7}_{depth}" for depth in range(at % 5 + 1)), value=str(at)) for at in range(60)]
+    assert [group(one, small) for one in events] == [group(one, Grouping(Rules())) for one in events]
+
+
+@pytest.mark.parametrize(
+    ("type_", "value"),
+    [
+        ("RuntimeError", "maximum recursion depth exceeded"),
+        ("ChunkLoadError", "Loading chunk 7 failed."),
+        ("Error", "ENOENT: no such file"),
+        ("", "TypeError: what the SDK left in the value"),
+        ("", ""),
+    ],
+)
+@pytest.mark.parametrize("platform", ["python", "node", "javascript"])
+@pytest.mark.parametrize("functions", [("create", "load"), ()])
+def test_what_matters_of_a_message_matters_for_a_stack_that_was_seen_before(
+    functions: tuple[str, ...], platform: str, type_: str, value: str
+) -> None:
+    grouping = Grouping(Rules())
+    for said in ("bad", value, "bad again", value):
+        event = failure(*functions, type_=type_, value=said, platform=platform)
+        assert group(event, grouping) == group(event, Grouping(Rules()))
+
+
+def test_lines_are_those_of_the_event_where_the_stack_was_seen_before() -> None:
+    event = failure("create", "load")
+    before = group(event)
+    event["exception"]["values"][0]["stacktrace"]["frames"][1]["lineno"] = 4
+    assert (before.frames.line, group(event).frames.line) == ([3, 3], [3, 4])
+    assert before.fingerprint == group(event).fingerprint
+
+
+def test_text_that_is_no_unicode_is_grouped_all_the_same() -> None:
+    event = Event(exception=[ExceptionValue(type="\ud800", value="bad")])
+    assert GROUPING.group(event).components == ["type: \ud800", "message: bad"]
 
 
 def test_title_is_of_what_was_carried() -> None:

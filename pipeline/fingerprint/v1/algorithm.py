@@ -6,10 +6,11 @@ from pipeline.fingerprint.result import Decide, Frames, Read
 from pipeline.fingerprint.v1.chains import chain_components, link, main_link
 from pipeline.fingerprint.v1.known import known_failure
 from pipeline.fingerprint.v1.messages import Messages
-from pipeline.fingerprint.v1.model import APP, Seen
+from pipeline.fingerprint.v1.model import APP, Chain, Contribution, Link, Plan, Seen
 from pipeline.fingerprint.v1.platforms import platform_of
+from pipeline.fingerprint.v1.remembered import Remembered, described
 from pipeline.fingerprint.v1.reports import report_components
-from pipeline.fingerprint.v1.stacks import Contribution, FrameReader, Plan, contribution
+from pipeline.fingerprint.v1.stacks import FrameReader, contribution
 from schemas.event import Event, ExceptionValue, Frame, Stacktrace, Thread
 
 NAME = "v1"
@@ -67,6 +68,7 @@ class Algorithm:
     def __init__(self, decide: Decide | None = None) -> None:
         self._reader = FrameReader(decide)
         self._messages = Messages()
+        self._remembered = Remembered()
 
     def read(self, event: Event) -> Read:
         """Return the components of an event's fingerprint, the rule that decided, and its frames as they were read."""
@@ -96,31 +98,45 @@ class Algorithm:
         stacks = self._stacks(event, exceptions)
         name = platform_name(event, stacks[-1])
         key = platform_of(name).key
-        seen = [self._reader.read(frames, name) for frames in stacks]
-        plans = [self._reader.plan(one, frames) for one, frames in zip(seen, stacks, strict=True)]
-        links = [
-            link(exception, plan, one, frames, key)
-            for exception, plan, one, frames in zip(exceptions, plans, seen, stacks, strict=True)
-        ]
+        links = [link(exception, key) for exception in exceptions]
         last = len(links) - 1
         # Most events have one exception, and one that says something: the rest is for the others.
         at = main_link(links) if last else 0
         main = links[at]
-        if not (main.type or main.value or any(one.type or one.value or one.stack.labels for one in links)):
-            return None
-        read = Read(components=[], rule="", frames=frames_of(stacks, plans))
+        known = known_failure(event, key, main.type, main.value)
+        description = described(name, links, stacks) if main.type else b""
+        chain = self._remembered.get(description) if description else None
+        if chain is None:
+            chain = self._chain(name, key, links, stacks, known)
+            if not (main.type or main.value or any(one.type or one.value or one.stack.labels for one in links)):
+                return None
+            if description and known is None and not chain.worded:
+                self._remembered.keep(description, chain)
+        rule, components = known or (chain.rule, chain.components)
+        title = ""
+        if at != last:
+            title = f"{main.type}: {main.value}" if main.value else main.type
+        return Read(components, rule, chain.frames, chain.module, chain.function, title)
+
+    def _chain(
+        self, name: str, key: str, links: list[Link], stacks: list[list[Frame]], known: tuple[str, list[str]] | None
+    ) -> Chain:
+        """Read a chain's frames, and what they contribute; without components where the failure is ``known``."""
+        seen = [self._reader.read(frames, name) for frames in stacks]
+        plans = [self._reader.plan(one, frames) for one, frames in zip(seen, stacks, strict=True)]
+        for at, one in enumerate(links):
+            if seen[at]:
+                one.stack = contribution(plans[at], seen[at], stacks[at], one.overflow)
+        last = len(links) - 1
         blamed = last
         if last and links[last].stack.tier != APP:
             blamed = next((at for at in range(last, -1, -1) if links[at].stack.tier == APP), last)
-        _blame(read, links[blamed].stack, seen[blamed])
-        if at != last:
-            read.title = f"{main.type}: {main.value}" if main.value else main.type
-        known = known_failure(event, key, main.type, main.value)
+        module, function = _blamed(links[blamed].stack, seen[blamed])
+        frames = frames_of(stacks, plans)
         if known is not None:
-            read.rule, read.components = known
-        else:
-            read.rule, read.components = chain_components(links, key, self._messages)
-        return read
+            return Chain("", [], frames, module, function, False)
+        rule, components, worded = chain_components(links, key, self._messages)
+        return Chain(rule, components, frames, module, function, worded)
 
     def _of_message(self, event: Event) -> Read:
         entry = event.log_entry
@@ -138,7 +154,7 @@ class Algorithm:
             plan = self._reader.plan(seen, frames)
             stack = contribution(plan, seen, frames)
             read.frames = frames_of([frames], [plan])
-            _blame(read, stack, seen)
+            read.module, read.function = _blamed(stack, seen)
             if stack.labels and (stack.tier == APP or not normal):
                 components.extend(stack.labels)
                 read.rule = "stacktrace"
@@ -165,7 +181,9 @@ def frames_of(stacks: list[list[Frame]], plans: list[Plan]) -> Frames:
     )
 
 
-def _blame(read: Read, stack: Contribution, seen: list[Seen]) -> None:
-    if stack.blamed >= 0:
-        blamed = seen[stack.blamed]
-        read.module, read.function = blamed.place, blamed.function
+def _blamed(stack: Contribution, seen: list[Seen]) -> tuple[str, str]:
+    """Return module and function of the blamed frame, empty without one."""
+    if stack.blamed < 0:
+        return "", ""
+    blamed = seen[stack.blamed]
+    return blamed.place, blamed.function

@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from msgspec import Struct
-
 from pipeline.fingerprint.v1.browsers import common_wording
 from pipeline.fingerprint.v1.known import is_overflow
 from pipeline.fingerprint.v1.messages import Messages
-from pipeline.fingerprint.v1.model import APP, Seen
-from pipeline.fingerprint.v1.stacks import NOTHING, Contribution, Plan, contribution
-from schemas.event import ExceptionValue, Frame, Mechanism
+from pipeline.fingerprint.v1.model import APP, Link
+from schemas.event import ExceptionValue
 
 _DEEPEST = 50
 """Exceptions of a chain that are looked at; retries can chain hundreds."""
@@ -41,16 +38,6 @@ _TYPED_VALUE = re.compile(
 )
 
 
-class Link(Struct, gc=False):
-    """One exception with what its stack contributes."""
-
-    type: str
-    value: str
-    stack: Contribution
-    mechanism: Mechanism | None
-    overflow: bool
-
-
 def text_of(value: object) -> str:
     """Return an exception's value as text; SDKs send numbers and booleans too."""
     if isinstance(value, str):
@@ -74,29 +61,32 @@ def type_of(exception: ExceptionValue, platform: str) -> tuple[str, str]:
     return type_, value
 
 
-def link(exception: ExceptionValue, plan: Plan, seen: Sequence[Seen], frames: Sequence[Frame], platform: str) -> Link:
-    """Read one exception of a chain."""
+def link(exception: ExceptionValue, platform: str) -> Link:
+    """Read one exception of a chain, its stack aside."""
     type_, value = type_of(exception, platform)
     if platform == "node" and type_ == "Error":
         # What Python says with a type, Node says with a code: ENOENT, ECONNREFUSED, ERR_HTTP_HEADERS_SENT.
         code = _ERROR_CODE.search(value[:200])
         type_ = f"Error {code[0]}" if code else type_
     overflow = is_overflow(type_, value)
-    stack = contribution(plan, seen, frames, overflow) if seen else NOTHING
-    return Link("StackOverflow" if overflow else type_, value, stack, exception.mechanism, overflow)
+    return Link("StackOverflow" if overflow else type_, value, exception.mechanism, overflow)
 
 
-def chain_components(links: Sequence[Link], platform: str, messages: Messages) -> tuple[str, list[str]]:
-    """Return the rule (``stacktrace``, ``message`` or ``type``) and the components of a chain, its cause first."""
+def chain_components(links: Sequence[Link], platform: str, messages: Messages) -> tuple[str, list[str], bool]:
+    """Return the rule (``stacktrace``, ``message`` or ``type``) and the components of a chain, its cause first.
+
+    And whether what the exceptions say was looked at.
+    """
     if len(links) > 1:
         links = _uncarried(links[-_DEEPEST:])
     best = max(link.stack.tier for link in links) if len(links) > 1 else links[0].stack.tier
     sections = [_section(link, best, platform, messages) for link in links]
     components = sections[0] if len(links) == 1 else _arranged(links, sections)
+    worded = any(_worded(link, best, platform) for link in links)
     if best >= 0:
-        return "stacktrace", components
+        return "stacktrace", components, worded
     said = any(component.startswith("message: ") for component in components)
-    return ("message" if said else "type"), components
+    return ("message" if said else "type"), components, worded
 
 
 def _carries(link: Link) -> bool:
@@ -119,17 +109,21 @@ def _uncarried(links: Sequence[Link]) -> Sequence[Link]:
 def _section(link: Link, best: int, platform: str, messages: Messages) -> list[str]:
     """Return one exception's components: its type, and its frames or its message."""
     section = [f"type: {link.type}"] if link.type else []
-    stack = link.stack
-    if stack.tier == best and best >= 0:
-        section.extend(stack.labels)
-        if not stack.weak and not _needs_message(link, platform):
-            return section
-    elif best == APP and not _needs_message(link, platform):
-        return section
-    if link.value and not link.overflow:
+    if link.stack.tier == best and best >= 0:
+        section.extend(link.stack.labels)
+    if link.value and _worded(link, best, platform):
         said = common_wording(link.value) if platform in ("javascript", "node") else None
         section.append(f"message: {said or messages.normal(link.value)}")
     return section
+
+
+def _worded(link: Link, best: int, platform: str) -> bool:
+    """Whether what an exception says tells it apart: where its frames do not, or none of it does."""
+    if link.overflow:
+        return False
+    if link.stack.tier == best and best >= 0:
+        return link.stack.weak or _needs_message(link, platform)
+    return best != APP or _needs_message(link, platform)
 
 
 def _needs_message(link: Link, platform: str) -> bool:

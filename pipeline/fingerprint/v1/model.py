@@ -1,4 +1,7 @@
-"""What the parts of this version hand to each other."""
+"""What the parts of this version hand to each other.
+
+Not compiled, as all modules of structs with options: a compiled class loses them.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from schemas.event import Frame
+from pipeline.fingerprint.result import Frames
+from schemas.event import Frame, Mechanism
 
 RUNTIME, LIBRARY, APP = 0, 1, 2
 """How near a frame is to the application: the language's own code, a dependency, the application itself."""
@@ -63,3 +67,66 @@ class Seen(Struct, frozen=True, gc=False):
     ignored: bool = False
     cut: str | None = None
     cached: bool = True
+
+
+class Contribution(Struct, frozen=True, gc=False):
+    """What a stack trace puts into a fingerprint.
+
+    ``tier`` says whose frames they are; ``weak`` that they would fit nearly any failure, so that the message has
+    to help.
+    """
+
+    labels: list[str]
+    tier: int
+    weak: bool
+    blamed: int
+
+
+NOTHING = Contribution([], -1, True, -1)
+
+
+class Plan(Struct, frozen=True, gc=False):
+    """What can be said of a stack trace before its source lines are looked at.
+
+    ``named`` are the positions of the frames that stand for something, ``blamed`` the failing one of them and
+    ``failing`` the frame whose source line failed, which may be an inlined part of it. ``seen`` are the frames
+    themselves: a plan keeps them alive, because it is found again by their addresses. ``functions``, ``modules`` and
+    ``files`` are what is stored of them; frames that are read as the same ones have the same.
+    """
+
+    seen: tuple[Seen, ...]
+    functions: list[str]
+    modules: list[str]
+    files: list[str]
+    in_app: list[bool]
+    tier: int
+    named: list[int]
+    blamed: int
+    failing: int
+    labels: list[str]
+    looped: list[str]
+    nameless: bool
+
+
+class Link(Struct, gc=False):
+    """One exception, with what its stack contributes as soon as that was read."""
+
+    type: str
+    value: str
+    mechanism: Mechanism | None
+    overflow: bool
+    stack: Contribution = NOTHING
+
+
+class Chain(Struct, frozen=True, gc=False):
+    """What is found in a chain: the components and the rule, all frames, and the place of the blamed one.
+
+    ``worded`` says that components depend on what the exceptions say. The lists are shared between events.
+    """
+
+    rule: str
+    components: list[str]
+    frames: Frames
+    module: str
+    function: str
+    worded: bool

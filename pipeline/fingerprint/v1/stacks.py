@@ -7,10 +7,19 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from msgspec import Struct
-
 from pipeline.fingerprint.result import Decide, FrameAction
-from pipeline.fingerprint.v1.model import ANONYMOUS, APP, INLINED, LIBRARY, RUNTIME, SHIM, Seen
+from pipeline.fingerprint.v1.model import (
+    ANONYMOUS,
+    APP,
+    INLINED,
+    LIBRARY,
+    NOTHING,
+    RUNTIME,
+    SHIM,
+    Contribution,
+    Plan,
+    Seen,
+)
 from pipeline.fingerprint.v1.platforms import platform_of
 from schemas.event import Frame
 
@@ -30,22 +39,6 @@ _LONGEST_NAME = 1_000
 _SPACE = re.compile(r"\s+")
 _SCRIPT = re.compile(r"\.(?:[cm]?[jt]sx?|vue|svelte|jsbundle|bundle|wasm|coffee|astro)$")
 _ASYNC = re.compile(r"^(?:async |async\*|[\w.]+(?: \w+)?\*)")
-
-
-class Contribution(Struct, gc=False):
-    """What a stack trace puts into a fingerprint.
-
-    ``tier`` says whose frames they are; ``weak`` that they would fit nearly any failure, so that the message has
-    to help.
-    """
-
-    labels: list[str]
-    tier: int
-    weak: bool
-    blamed: int
-
-
-NOTHING = Contribution([], -1, True, -1)
 
 
 def source_line(frame: Frame) -> str:
@@ -153,29 +146,6 @@ def _tier(said: bool | None, own: int, trusted: bool, action: FrameAction | None
     if said and own == LIBRARY and trusted:
         return APP
     return own
-
-
-class Plan(Struct, frozen=True, gc=False):
-    """What can be said of a stack trace before its source lines are looked at.
-
-    ``named`` are the positions of the frames that stand for something, ``blamed`` the failing one of them and
-    ``failing`` the frame whose source line failed, which may be an inlined part of it. ``seen`` are the frames
-    themselves: a plan keeps them alive, because it is found again by their addresses. ``functions``, ``modules`` and
-    ``files`` are what is stored of them; frames that are read as the same ones have the same.
-    """
-
-    seen: tuple[Seen, ...]
-    functions: list[str]
-    modules: list[str]
-    files: list[str]
-    in_app: list[bool]
-    tier: int
-    named: list[int]
-    blamed: int
-    failing: int
-    labels: list[str]
-    looped: list[str]
-    nameless: bool
 
 
 def mended(seen: Sequence[Seen]) -> list[int]:
