@@ -104,6 +104,8 @@ def _ipv6_in(flat: bytes, start: int, stop: int) -> list[Span]:
         address = IPv6Address(text.decode())
     except AddressValueError:
         return []
+    if text.count(b":") == 2 and text.endswith(b"::"):  # a range: "fe80::"
+        return []
     return [] if address.is_loopback or address.is_unspecified else [(start, stop, IP)]
 
 

@@ -31,7 +31,8 @@ _KEY_WORDS = (
     f"api{_S}keys?", f"(?:access|private|account|secret|encryption|signing|master|shared|ssh){_S}keys?",
     f"(?:subscription|licen[sc]e|functions?|consumer|service|session){_S}keys?", f"sess(?:ion)?{_S}(?:id)?",
     f"cc{_S}num", f"security{_S}(?:code|answer)", f"social{_S}security", f"drivers?{_S}license", f"tax{_S}id",
-    f"(?:mfa|verification|recovery|backup|pin){_S}codes?", f"(?:bank|account|routing){_S}(?:account|number)",
+    f"(?:mfa|(?:verific|confirm)ation|recovery|backup|pin){_S}codes?",
+    f"(?:bank|account|routing){_S}(?:account|number)",
     f"(?:seed|mnemonic){_S}phrase", "mnemonic", "aspxauth", "rootpw", "senha", "contrase", "wachtwoord", f"de{_S}passe",
     f"(?:time|2fa|access|unlock){_S}code", "verifier", f"client{_S}assertion", f"saml{_S}(?:response|assertion)",
     f"sso{_S}ticket", f"oidc{_S}data", f"(?:hmac|app|stripe|sendgrid|mailgun|openai|admin){_S}key",
@@ -39,14 +40,15 @@ _KEY_WORDS = (
 _SHORT_KEY_WORDS = (
     "(?:[^a-zA-Z]|\\\\[nrt]|%[0-9a-fA-F]{2})(?i:pin|sid|sig|pan|pw|otp|auth)|[a-z0-9](?:Pin|Sid|Sig|Pan|Pw|Otp)"
 )
-_ENTITY = "&(?:quot|apos|#0?3[49]|#x2[27]);"
+_ENTITY = "&(?:amp;)?(?:quot|apos|#0?3[49]|#x2[27]);"
 """A quote in HTML."""
 _KEY_TAIL = (
     "(?:[\\w\\-. \\]\\[\\x02]|%5[bd]){0,24}"
-    f"(?:(?:\\\\{{0,7}}[\"']|%22|%27|{_ENTITY})\\]?\\s{{0,3}}(?:[:=]|->|%3[aAdD])|\\s{{0,3}}(?:[:=>]|%3[aAdD])|&gt;)"
+    f"(?:(?:\\\\{{0,7}}[\"']|%22|%27|{_ENTITY})\\]?\\s{{0,3}}(?:[:=]|->|;s:\\d|%3[aAdD])|\\s{{0,3}}(?:[:=>]|%3[aAdD])|&gt;)"
 )
 _BESIDE_TAIL = "[\\w\\-. \\]\\[]{0,24}\\\\{0,7}[\"']\\s{0,3}[,}]"
 
+_FOREIGN_TAIL = "[\\w\\-. \\]\\[\\x80-\\xff]{0,32}(?:(?:\\\\{0,7}[\"'])?\\]?\\s{0,3}(?:[:=]|\uff1a)|\\s{0,3}->)"
 _FOREIGN_WORDS = sorted({form for word in FOREIGN_PASSWORDS for form in (word, word.capitalize(), word.upper())})
 
 
@@ -86,7 +88,7 @@ _KEY_KINDS = (
 CANDIDATES: tuple[Candidate, ...] = (
     Candidate("field", f"(?:{'|'.join(_KEY_WORDS)}){_KEY_TAIL}", _KEY_KINDS),
     Candidate("field", f"(?:{_SHORT_KEY_WORDS}){_KEY_TAIL}", _KEY_KINDS, caseless=False),
-    Candidate("field", f"(?:{'|'.join(_FOREIGN_WORDS)}){_KEY_TAIL}", (kinds.PASSWORD,)),
+    Candidate("field", f"(?:{'|'.join(_FOREIGN_WORDS)}){_FOREIGN_TAIL}", (kinds.PASSWORD,)),
     Candidate("beside", f"(?:{'|'.join(_KEY_WORDS)}){_BESIDE_TAIL}", _KEY_KINDS),
     Candidate("beside", f"(?:{_SHORT_KEY_WORDS}){_BESIDE_TAIL}", _KEY_KINDS, caseless=False),
     Candidate(
@@ -97,21 +99,26 @@ CANDIDATES: tuple[Candidate, ...] = (
     ),
     Candidate(
         "spoken",
-        r"(?:identified[ ]{1,2}by|password|passwd)[ ]{1,2}(?:is[ ]{1,2}|was[ ]{1,2})?\\{0,3}['\"][^\s:=,}\]\"]",
+        r"(?:identified[ ]{1,2}by|password|passwd)[ ]{1,2}(?:(?:is|was|(?:set|changed|reset) to)[ ]{1,2})?"
+        r"\\{0,3}['\"][^\s:=,}\]\"]",
         (kinds.PASSWORD,),
     ),
     Candidate(
-        "spoken", r"password[ ]{1,2}(?:is[ ]{1,2}|was[ ]{1,2})?[\w!@#$%^&*]{0,24}[0-9!@#$%^&*]", (kinds.PASSWORD,)
+        "spoken",
+        r"password[ ]{1,2}(?:for \w{1,32} )?(?:(?:is|was|(?:set|changed|reset) to)[ ]{1,2})?"
+        r"[\w!@#$%^&*]{0,24}[0-9!@#$%^&*]",
+        (kinds.PASSWORD,),
     ),
     Candidate(
         "spoken",
         r"(?:code|otp|pin)(?: for [\w ]{1,32})? (?:is|was)[ :]{1,3}(?:[a-z]-)?[a-z]{0,8}\d|\d (?:is|as) (?:your|the) "
-        r"|(?:ation|2fa|mfa|otp|security|login|sms) (?:pass)?code #?\d|otp \d{4}",
+        r"|(?:ation|2fa|mfa|otp|security|login|sms) (?:pass)?code #?\d|(?:otp|passcode) #?(?:\\{0,3}['\"])?\d{3}"
+        r"|(?:enter|use|type|submit) (?:the |this |your )?code:? #?\d|your [\w. ]{1,64}code: ?[a-z]{0,8}\d",
         (kinds.PASSWORD,),
     ),
     Candidate(
         "spoken",
-        r"session[_\- ]?id (?:is |was |of )?[(<]?(?:\\{0,3}['\"])?[\w\-]{8}",
+        r"sess(?:ion)?[_\- ]?id (?:is |was |of )?[(<]?(?:\\{0,3}['\"])?[\w\-]{8}",
         (kinds.SESSION,),
     ),
     Candidate(
@@ -123,6 +130,19 @@ CANDIDATES: tuple[Candidate, ...] = (
         "spoken",
         r"(?:PASS|AUTH(?:ENTICATE)?(?:\\{1,7}\")?) [^\s:\"]|[A-Za-z]\d{1,6} LOGIN [^\s]|334 UGFzc3dvcmQ6",
         (kinds.PASSWORD,),
+        caseless=False,
+    ),
+    Candidate(
+        "spoken",
+        r"(?:token \\{0,3}['\"]|(?:api[_ \-]?key|client secret)(?: provided| is| was| given)?:? (?:\\{0,3}['\"])?)"
+        r"[\w\-.~+/=]{12}",
+        (kinds.TOKEN,),
+    ),
+    Candidate("field", r"\{:?\w{0,16}(?:password|passwd|secret|token|api_key),", _KEY_KINDS),
+    Candidate(
+        "option",
+        r"(?:ENV|ARG|setx?) [A-Z_]{0,24}(?:PASSWORD|SECRET|TOKEN|KEY)[A-Z_]{0,8} [^\s=\"]",
+        _KEY_KINDS,
         caseless=False,
     ),
     Candidate(
@@ -147,19 +167,21 @@ CANDIDATES: tuple[Candidate, ...] = (
         "client_option",
         r"(?:mysql(?:dump|admin|import|show)?|mariadb(?:-dump)?|redis-cli|sshpass"
         r"|(?:docker|podman|nerdctl|registry) login) -|net use (?:[A-Za-z*]:? )?\\"
-        r"|net user [\w.\-]{1,32} [^\s\"/]{1,64} /",
+        r"|requirepass |masterauth |ldap(?:search|modify|add|delete|passwd|whoami) -|[^a-z]zip (?:-\w{1,3} ){0,3}-P "
+        r"|net user [\w.\-]{1,24} [^\s\"/]{1,32} /",
         (kinds.PASSWORD,),
         caseless=False,
     ),
     Candidate(
         "part",
-        r"name=\\{1,7}\"[\w.\-\[\]]{1,64}\\{1,7}\"(?:(?:\\{1,7}[rn]){2}| (?:value|content)=)",
+        r"(?:name|key)=\\{1,7}\"[\w.\-\[\]]{1,64}\\{1,7}\"(?:(?:\\{1,7}[rn]){2}|(?: |\]\[)(?:value|content)=)",
         _KEY_KINDS,
         caseless=False,
     ),
     Candidate(
         "part", r"name=&(?:quot|#34);[\w.\-\[\]]{1,64}&(?:quot|#34); (?:value|content)=", _KEY_KINDS, caseless=False
     ),
+    Candidate("element", r"</key>(?:\s|\\{1,4}[rnt]){0,16}<string>", _KEY_KINDS, caseless=False),
     Candidate("element", r"</(?:\w{1,16}:)?\w{0,16}(?i:passw|pwd|secret|token)", _KEY_KINDS, caseless=False),
     Candidate("invalid_input", r", input_value=", _KEY_KINDS, caseless=False),
     Candidate("number", r"\d{13}", (kinds.CARD, kinds.IMEI)),

@@ -150,6 +150,8 @@ def _card_edges(flat: bytes, start: int, stop: int) -> bool:
     before, after = flat[max(start - 1, 0) : start], flat[stop : stop + 1]
     if before.isdigit() or after.isdigit():
         return False
+    if before in (b"x", b"X") and flat[max(start - 2, 0) : start - 1] == b"0":
+        return False
     if before == b"." and flat[max(start - 2, 0) : start - 1].isdigit():
         return False
     if after == b"." and _FRACTION.match(flat, stop):

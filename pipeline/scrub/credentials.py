@@ -211,7 +211,7 @@ _PEM = re.compile(rb"-----BEGIN[ \x02+][A-Z0-9 \x02+]{0,40}PRIVATE[ \x02+]{1,3}K
 _PEM_END = re.compile(rb"-----END[ \x02+][A-Z0-9 \x02+]{0,40}PRIVATE[ \x02+]{1,3}KEY[A-Z \x02+]{0,12}-----")
 
 
-_PUTTY = re.compile(rb"Private-Lines: [0-9]{1,4}[\x01\\rn\r\n\"', ]{0,12}(?=[A-Za-z0-9+/]{16})")
+_PUTTY = re.compile(rb"Private-Lines: ([0-9]{1,4})[\x01\\rn\r\n\"', ]{0,12}(?=[A-Za-z0-9+/]{16})")
 _PUTTY_END = re.compile(rb"[\x01\\rn\r\n\"', ]{1,12}Private-(?:MAC|Hash):")
 """Around the secret lines in PuTTY's own format (https://tartarus.org/~simon/putty-snapshots/htmldoc/AppendixC.html)."""
 
@@ -251,7 +251,7 @@ def find_private_key(flat: bytes, low: int, high: int) -> list[Span]:
     found: list[Span] = []
     for putty in _PUTTY.finditer(flat, low, high + 80):
         end = _PUTTY_END.search(flat, putty.end())
-        found.append((putty.end(), end.start() if end else len(flat), PRIVATE_KEY))
+        found.append((putty.start(1), end.start() if end else len(flat), PRIVATE_KEY))
     begin = _PEM.search(flat, low, high + 80)
     while begin is not None and begin.start() < high:
         end = _PEM_END.search(flat, begin.end())

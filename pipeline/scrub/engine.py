@@ -54,7 +54,6 @@ Finder = Callable[[bytes, int, int], list[Span]]
 FINDERS: Final[dict[str, tuple[Finder, int]]] = {
     "authorization": (credentials.find_authorization, 32),
     "card": (cards.find_card, 64),
-    "client_option": (find_client_option, 128),
     "email": (credentials.find_email, 32),
     "home": (credentials.find_home, 72),
     "iban": (digits.find_iban, 24),
@@ -69,7 +68,6 @@ FINDERS: Final[dict[str, tuple[Finder, int]]] = {
     "national": (digits.find_national_phone, 20),
     "private_key": (credentials.find_private_key, 64),
     "source_name": (find_source_name, 200),
-    "spoken": (find_spoken, 64),
     "ssn": (digits.find_ssn, 14),
     "trunk": (digits.find_trunk_phone, 24),
     "url": (credentials.find_url_password, 480),
@@ -82,13 +80,15 @@ candidate's end the finding may begin."""
 
 BY_NAME: Final[dict[str, Callable[[bytes, int, KeyNames], list[Span]]]] = {
     "called": find_called,
+    "client_option": find_client_option,
     "element": find_element,
     "inserted": find_inserted,
     "invalid_input": find_invalid_input,
     "option": find_option,
     "part": find_part,
+    "spoken": find_spoken,
 }
-"""The exact checks that need to know which names are sensitive."""
+"""The exact checks that need to know which names are sensitive, or whose findings begin after the candidate."""
 
 _FEW: Final = 2
 _AHEAD: Final = 512

@@ -43,7 +43,8 @@ _SENSITIVE_PAIRS: Final = {
     "number"): CARD,
     ("cc", "num"): CARD, ("debit", "card"): CARD, ("security", "code"): CARD, ("card", "code"): CARD,
     ("social", "security"): SSN, ("pin", "code"): PASSWORD, ("auth", "code"): TOKEN, ("mfa", "code"): PASSWORD,
-    ("verification", "code"): PASSWORD, ("recovery", "code"): PASSWORD, ("recovery", "codes"): PASSWORD,
+    ("verification", "code"): PASSWORD,
+    ("confirmation", "code"): PASSWORD, ("recovery", "code"): PASSWORD, ("recovery", "codes"): PASSWORD,
     ("backup", "code"): PASSWORD, ("backup", "codes"): PASSWORD, ("otp", "code"): PASSWORD, ("security",
     "answer"): SECRET,
     ("passport", "number"): SECRET, ("passport", "no"): SECRET, ("driver", "license"): SECRET, ("drivers",
@@ -294,12 +295,8 @@ def _kind_of_words(words: list[str]) -> str | None:
 
 
 def _is_foreign_password(key: str) -> bool:
-    """Whether the last of a key's words, which blanks separate, holds a word for "password" in another language."""
-    for word in FOREIGN_PASSWORDS:
-        at = key.rfind(word)
-        if at >= 0 and " " not in key[at + len(word) :].rstrip():
-            return True
-    return False
+    """Whether a word for "password" in another language is in a key."""
+    return any(word in key for word in FOREIGN_PASSWORDS)
 
 
 def _stem_of(words: list[str]) -> str | None:

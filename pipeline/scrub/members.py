@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from pipeline.scrub.blanks import is_masked
 from pipeline.scrub.jsontext import back_over_space, key_before, leaves, opening_quote, skip_space
 from pipeline.scrub.keys import KeyNames
-from pipeline.scrub.textfields import is_masked
 
 _NAME_KEYS: Final = frozenset(b"name key header field param parameter k variable attribute label id n".split())
 _VALUE_AFTER: Final = re.compile(

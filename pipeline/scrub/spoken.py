@@ -9,13 +9,15 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator
 
+from pipeline.scrub.blanks import is_blank
 from pipeline.scrub.checksums import is_ssn
-from pipeline.scrub.kinds import PASSWORD, SESSION, SSN, Span
-from pipeline.scrub.textfields import find_spoken_password, is_blank, looks_secret
+from pipeline.scrub.keys import KeyNames
+from pipeline.scrub.kinds import PASSWORD, SESSION, SSN, TOKEN, Span
+from pipeline.scrub.textfields import find_spoken_password, looks_secret, whole_matches
 
-_REACH = 256
+_BACK = 72
+_COMMAND_BACK = 24
 _BEGINS = rb"(?:(?<![A-Za-z0-9_\-])|(?<=\\[nrt]))"
 _QUOTE = rb"[\\\x01]{0,8}[\"']"
 _CODE = (
@@ -38,8 +40,23 @@ _CODE_BEFORE = re.compile(
     + _PURPOSE
     + rb"|\w{1,24}) (?:pass)?code|one-?time (?:password|pin)|passcode|otp|pin)(?![A-Za-z0-9]))"
 )
+_YOUR_CODE = re.compile(
+    _BEGINS
+    + rb"(?i:your (?!(?:\w{1,24} ){0,2}(?:error|status|exit|response|zip|postal|area|country|product|promo|discount"
+    rb"|coupon|order|reference|tracking|voucher|gift|referral) )(?:[\w.]{1,24} ){0,3}code(?:: ?| is:? ?)"
+    rb"|(?:enter|use|type|submit) (?:(?:the|this|your) )?code:? )#?(?:" + _QUOTE + rb")?" + _CODE
+)
+_CREDENTIAL = re.compile(
+    _BEGINS
+    + rb"(?i:token|api[_ \-]?key|client secret)(?i: (?:provided|is|was|given))?:? (?:"
+    + _QUOTE
+    + rb")?([A-Za-z0-9][\w\-.~+/=]{11,512})"
+)
 _SESSION = re.compile(
-    _BEGINS + rb"(?i:session[_\- ]?id) (?:(?:is|was|of) )?[(<]?(?:" + _QUOTE + rb")?([A-Za-z0-9][\w\-.~+/=]{7,256})"
+    _BEGINS
+    + rb"(?i:(?:php|j|asp)?sess(?:ion)?[_\- ]?id) (?:(?:is|was|of) )?[(<]?(?:"
+    + _QUOTE
+    + rb")?([A-Za-z0-9][\w\-.~+/=]{7,256})"
 )
 _SSN = re.compile(
     _BEGINS + rb"(?i:ssn|social security (?:number|no\.?|#))(?: (?:is|was|no\.?|number|of))?[ :#]{1,3}"
@@ -91,52 +108,65 @@ _PASSWORD_ASKED = re.compile(
 )
 """The server's ``Password:`` in ``AUTH LOGIN``, and what the client says to it."""
 _LINE_ENDS = frozenset(b"\r\n\x01\\\"'`)<],;")
+_HEXADECIMAL = re.compile(rb"(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{20,}", re.IGNORECASE)
+_DIGIT = re.compile(rb"[0-9]")
 _ENCODED = re.compile(rb"[0-9=]|[a-z][A-Z]")
 
 
-def find_spoken(flat: bytes, low: int, high: int) -> list[Span]:
+def find_spoken(flat: bytes, offset: int, _names: KeyNames) -> list[Span]:
     """Find passwords, one-time codes, session ids and SSNs in prose, and passwords in commands of protocols."""
-    found = find_spoken_password(flat, low, high)
-    end = min(len(flat), high + _REACH)
-    for find in (_codes, _sessions, _numbers, _commands):
-        found += [span for span in find(flat, low, end) if low <= span[0] < end]
+    low = max(0, offset - _BACK)
+    found = find_spoken_password(flat, low, offset)
+    for find in (_codes, _credentials, _sessions, _numbers):
+        found += find(flat, low, offset)
+    found += _commands(flat, max(0, offset - _COMMAND_BACK), offset)
     return sorted(found)
 
 
-def _matches(pattern: re.Pattern[bytes], flat: bytes, low: int, end: int) -> Iterator[re.Match[bytes]]:
-    """Yield the matches that begin from ``low`` on; one that reaches ``end`` is read as far as it goes."""
-    for match in pattern.finditer(flat, low, end):
-        whole = match if match.end() < end else pattern.match(flat, match.start())
-        if whole is not None:
-            yield whole
-
-
-def _codes(flat: bytes, low: int, end: int) -> list[Span]:
+def _codes(flat: bytes, low: int, high: int) -> list[Span]:
     return [
         (*match.span(1), PASSWORD)
-        for pattern in (_CODE_AFTER, _CODE_BEFORE)
-        for match in _matches(pattern, flat, low, end)
+        for pattern in (_CODE_AFTER, _CODE_BEFORE, _YOUR_CODE)
+        for match in whole_matches(pattern, flat, low, high)
     ]
 
 
-def _sessions(flat: bytes, low: int, end: int) -> list[Span]:
+def _credentials(flat: bytes, low: int, high: int) -> list[Span]:
+    return [(*match.span(1), TOKEN) for match in whole_matches(_CREDENTIAL, flat, low, high) if _is_random(match[1])]
+
+
+def _is_random(word: bytes) -> bool:
+    """Whether a word looks drawn at random: digits among letters of both cases, or a long hexadecimal number."""
+    word = word.rstrip(b".")
+    if _HEXADECIMAL.fullmatch(word):
+        return True
+    return _DIGIT.search(word) is not None and word.lower() != word != word.upper()
+
+
+def _sessions(flat: bytes, low: int, high: int) -> list[Span]:
     return [
-        (*match.span(1), SESSION) for match in _matches(_SESSION, flat, low, end) if looks_secret(match[1].rstrip(b"."))
+        (*match.span(1), SESSION)
+        for match in whole_matches(_SESSION, flat, low, high)
+        if looks_secret(match[1].rstrip(b"."))
     ]
 
 
-def _numbers(flat: bytes, low: int, end: int) -> list[Span]:
-    return [(*match.span(1), SSN) for match in _matches(_SSN, flat, low, end) if is_ssn(match[2] + match[3] + match[4])]
+def _numbers(flat: bytes, low: int, high: int) -> list[Span]:
+    return [
+        (*match.span(1), SSN)
+        for match in whole_matches(_SSN, flat, low, high)
+        if is_ssn(match[2] + match[3] + match[4])
+    ]
 
 
-def _commands(flat: bytes, low: int, end: int) -> list[Span]:
-    found = [match.span(1) for match in _matches(_PASS, flat, low, end) if _is_sent(flat, match)]
-    found += [match.span(1) for match in _matches(_MECHANISM, flat, low, end) if _is_encoded(match[1])]
-    found += [match.span(1) for match in _matches(_PASSWORD_ASKED, flat, low, end)]
-    for match in _matches(_LOGIN, flat, low, end):
+def _commands(flat: bytes, low: int, high: int) -> list[Span]:
+    found = [match.span(1) for match in whole_matches(_PASS, flat, low, high) if _is_sent(flat, match)]
+    found += [match.span(1) for match in whole_matches(_MECHANISM, flat, low, high) if _is_encoded(match[1])]
+    found += [match.span(1) for match in whole_matches(_PASSWORD_ASKED, flat, low, high)]
+    for match in whole_matches(_LOGIN, flat, low, high):
         if _ends_line(flat, match.end()):
             found.append(match.span(match.lastindex or 2))
-    for match in _matches(_CACHE_AUTH, flat, low, end):
+    for match in whole_matches(_CACHE_AUTH, flat, low, high):
         if _ends_line(flat, match.end()) and looks_secret(match[1]):
             found.append(match.span(1))
     return [(start, stop, PASSWORD) for start, stop in found if not is_blank(flat[start:stop])]

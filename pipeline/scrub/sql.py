@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
+from pipeline.scrub.blanks import is_blank
 from pipeline.scrub.keys import KeyNames
 from pipeline.scrub.kinds import Span
-from pipeline.scrub.textfields import is_blank
 
 _COLUMNS_WINDOW = 4096
 _INTO = re.compile(rb"(?:insert|replace)[^()]{0,200}\Z", re.IGNORECASE)

@@ -8,9 +8,9 @@ lines, XML elements, and the JSON or Python literals that SDKs and programs put 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from pipeline.scrub.credentials import is_replacement
+from pipeline.scrub.blanks import is_blank
 from pipeline.scrub.keys import KeyNames
 from pipeline.scrub.kinds import CARD, COOKIE, IBAN, IMEI, PASSWORD, SECRET, SESSION, SSN, TOKEN, Span
 
@@ -21,7 +21,7 @@ _KEY_BACKWARDS = re.compile(
 _BEGINS_LINE = re.compile(rb"(?:\n|\\n|^) {4,64}\Z")
 _SPACED_KEY = re.compile(rb"[^ ]+(?: [^ ]+)?(?: [^ ]+)?\Z")
 _AFTER_SEPARATOR = re.compile(
-    rb"(?:&gt;)?[\s\x01\x02]{0,8}(?:[|>][+\-]? ?[\\\x01]*(?:\n|(?<=\\)n)[ \x01]{1,16})?"
+    rb"(?:&gt;)?[\s\x01\x02]{0,8}(?:\\n[\s]{1,16})?(?:[|>][+\-]? ?[\\\x01]*(?:\n|(?<=\\)n)[ \x01]{1,16})?"
     rb"(?:[bBrRuUfF@]{1,2}(?=[\x01\\]*[\"'])|string\([0-9]{1,5}\) (?=[\x01\\]*\"))?"
 )
 """White space, what begins a block of YAML, and what Python and PHP write before a string's quote."""
@@ -42,12 +42,12 @@ _WITH_DEFAULT = (b"env(", b"environ.get(", b"ENV.fetch(", b"define(")
 """Calls whose second argument is the value of the name that is the first."""
 _AFTER_NAME = re.compile(
     rb"(?:[\w.]{0,40}\([\\\x01]*[\"'][^\"'\n]{0,64}[\"'], ?|ConvertTo-SecureString (?:-String )?"
-    rb"|(?:null|\(\w[\w ]{0,24}\)) -> )(?=[\\\x01]*[\"'])"
+    rb"|(?:null|\(\w[\w ]{0,24}\)) -> |(?:Some|Just|Secret|Sensitive|Optional)\()(?=[\\\x01]*[\"'])"
 )
 """A name before its password: ``auth=("name", "password")``; a command of PowerShell; no value before a new one."""
 _NEW_VALUE = re.compile(rb"[\\\x01\x02]*+\"[^\"\\\x01\n]{0,256}[\\\x01]*\" -> (?=[\\\x01]*\")")
 """The value before, in a plan of Terraform: ``"old" -> "new"``."""
-_ENTITY = rb"&(quot|apos|#0?3[49]|#x2[27]);"
+_ENTITY = rb"&((?:amp;)?(?:quot|apos|#0?3[49]|#x2[27]));"
 _ENTITY_KEY = re.compile(_ENTITY + rb"([\w.\-\[\] \x80-\xff]{1,64})&\1;[\s\x01]{0,4}[:=]\Z")
 _ENTITY_OPENING = re.compile(_ENTITY)
 _ENTITY_ELEMENT = re.compile(rb"&lt;(?:[\w\-.]{1,24}:)?([\w\-.]{1,64})&gt;\Z")
@@ -81,44 +81,6 @@ _ELEMENT_VALUE = re.compile(rb"[^<]{1,4096}+(?=</)")
 _SCHEME = re.compile(
     rb"(?:bearer|basic|digest|token|negotiate|apikey|aws4-hmac-sha256)(?:\x02\x02)?[\s+]{1,3}", re.IGNORECASE
 )
-_PLACEHOLDER = re.compile(
-    rb"(?:none|null|nil|undefined|default|true|false|yes|no|empty|missing|unset|nan|\*+|x{3,}|\.\.\.|\?|%\+?[a-z]|%\(\w+\)s|\$\d+"
-    rb"|:[a-z_]+|#?\{[\w.]*\}|\{\{.*\}\}|\$(?:\{\w+\}|[a-z_]{3,})|<\w+>)",
-    re.IGNORECASE | re.DOTALL,
-)
-_MASKED = re.compile(
-    rb"(?:none|null|nil|undefined|\*+|x{3,}|\.\.\.|%\+?[a-z]|%\(\w+\)s|\{\w*\}|\{\{.*\}\}|\$\{\w+\})",
-    re.IGNORECASE | re.DOTALL,
-)
-"""What stands for no value where a value is certain: the value of a JSON member. Prose has more such words."""
-_SUBJECT = (
-    rb"(?:(?:the|this|your|an?|new|old|current) ){0,3}(?:(?:pass(?:word|phrase|code)|pin|token|secret|api ?key|field"
-    rb"|value|credential|code|card|account|number|confirmation|session|cookie|key|it|string|text|length|character)s? )"
-    rb"{0,4}"
-)
-_VERDICT = (
-    rb"(?:can(?:'|\xe2\x80\x99|&#0?39;|&#x27;)?t be|can ?not be|may (?:not|only)"
-    rb"|(?:must|should)(?: not)? (?:be|have|contain|match|include|differ)|(?:is|are|was|were) (?:too|not|in|an?|invalid"
-    rb"|required|missing|incorrect|wrong|already|reserved|weak|empty|blank|expired|unknown|the wrong|entirely|insecure"
-    rb"|shorter|longer)|has (?:already|been|expired|appeared|an invalid)"
-    rb"|do(?:es)?(?:n'?t| not) (?:match|meet|contain|exist|look)|did(?:n'?t| not) match"
-    rb"|too (?:short|long|common|similar|weak)|required|at least \d|minimum|maximum"
-    rb"|expected (?:string|str|type|an?)|please (?:enter|provide|choose|type|confirm)"
-    rb"|ensure (?:this|that|the)|needs? to (?:be|have|contain)|not (?:an?|valid|be|found|allowed|blank|empty|null)"
-    rb"|wrong length|missing (?:data|field|value|required)|shorter than|longer than|invalid"
-    rb" (?:value|input|format|type|length|password|token|key))"
-)
-_MESSAGE = re.compile(
-    _SUBJECT + _VERDICT + rb"(?![A-Za-z0-9])[,.;:!?)]*"
-    rb"(?:[ (]{1,2}(?:[A-Za-z][A-Za-z'\-]{0,24}|\d{1,3}|character\(s\))[,.;:!?)]{0,3}){0,40}",
-    re.IGNORECASE,
-)
-"""A sentence about a value, as validations say it: ``is too short (minimum is 8 characters)``."""
-_RULES = re.compile(
-    rb"(?:(?:is )?(?:required|invalid|missing)|(?:required|nullable|sometimes|confirmed|hashed)(?:\|.*)?)"
-)
-"""A rule about a value, as frameworks write it: ``required|min:8``."""
-_LONGEST_MESSAGE = 256
 _PROSE = frozenset(
     b"""
     required is was are must should cannot can't could not invalid missing incorrect wrong too does doesn't
@@ -134,7 +96,17 @@ _NOT_ANNOUNCED = re.compile(
 )
 
 
-_TEST_NAME = re.compile(rb" ?(?:[Tt]est\w*|[\w\-.]{1,128}/[\w\-./]{1,128})(?=[\s\x01\\]|\Z)")
+_TEMPLATE = re.compile(
+    rb"\$?\{\{|<%|!(?:Ref|Sub|GetAtt|ImportValue|secret|env|vault)[ .]"
+    rb"|(?:var|local|data|module|process\.env|os\.environ|ENV|secrets|env|config|settings|params|self|this|props|state|req\.body|request)\.[A-Za-z_][\w.]*+"
+    rb"(?![^\s;,)}\]\x01\"'\\])"
+)
+"""What stands for a value in templates, and the name of a setting that holds it."""
+_SERIALISED = re.compile(rb"[\\\x01]{0,8}\";s:[0-9]\Z")
+_SERIALISED_VALUE = re.compile(rb"[0-9]{0,6}:(?=[\\\x01]{0,8}\")")
+_SERIALISED_WIDTH = 4
+_FULL_WIDTH_COLON = "\uff1a".encode()
+_TEST_NAME = re.compile(rb" ?(?:[0-9]{1,6}, (?:FAIL|SKIP)|[Tt]est\w*|[\w\-.]{1,128}/[\w\-./]{1,128})(?=[\s\x01\\:]|\Z)")
 
 
 def find_text_field(flat: bytes, offset: int, names: KeyNames, is_source: Callable[[], bool]) -> list[Span]:
@@ -148,29 +120,47 @@ def find_text_field(flat: bytes, offset: int, names: KeyNames, is_source: Callab
         spans = _in_entities(flat, offset, names)
         if spans:
             return spans
-    arrow = separator == b">" and flat[offset - 2] == 0x2D
-    key = _key_before(flat, offset - 2 * arrow)
-    if key is None:
+    width = _width(flat, offset)
+    key = _key_before(flat, offset - width)
+    kind = names.kind_of(key[0]) if key is not None else None
+    if key is None or kind is None:
         return []
     name, quoted, key_start = key
-    kind = names.kind_of(name)
-    if kind is None:
-        return []
     source = is_source()
-    if arrow:
-        return _arrow_value(flat, offset, kind, source=source)
     if separator == b",":
-        return _pair_value(flat, offset, key_start, kind, source=source, option=name[:1] == b"-") if quoted else []
+        return _next_value(flat, offset, key, kind, source=source)
     if separator == b">":
+        if width:
+            return _arrow_value(flat, offset, kind, source=source)
         return _element_value(flat, offset, key_start, kind)
-    if kind == TOKEN and _NOT_ANNOUNCED.search(flat, max(0, offset - 48), offset):
+    if _is_no_key(flat, offset, key, kind):
         return []
-    if separator not in (b":", b"=") or _is_verdict(flat, offset, name):
-        return []
+    if width == _SERIALISED_WIDTH:
+        value = _SERIALISED_VALUE.match(flat, offset)
+        return value_at(flat, value.end(), kind) if value else []
     spans = _value(flat, offset, name, kind, source=source, quoted=quoted)
     if len(spans) == 1 and flat[spans[0][1] - 1] == 0x3A and names.kind_of(flat[spans[0][0] : spans[0][1] - 1]):
         return []  # the next key: "secret data: password: x"
     return spans
+
+
+def _width(flat: bytes, offset: int) -> int:
+    """Return how many bytes a separator has that are more than one: an arrow's, a full-width colon's, or PHP's."""
+    if flat.endswith(b"->", 0, offset):
+        return 2
+    if flat.endswith(_FULL_WIDTH_COLON, 0, offset):
+        return 3
+    return _SERIALISED_WIDTH if _SERIALISED.search(flat, max(0, offset - 16), offset) else 0
+
+
+def _is_no_key(flat: bytes, offset: int, key: tuple[bytes, bool, int], kind: str) -> bool:
+    """Whether the word before a separator is none that a value follows."""
+    name, _, key_start = key
+    if kind == TOKEN and _NOT_ANNOUNCED.search(flat, max(0, offset - 48), offset):
+        return True
+    if flat[offset - 1] == 0x3A and flat.endswith(b"://", 0, key_start):  # a user's name in a URL, and its password
+        return True
+    return _is_verdict(flat, offset, name)
 
 
 def _in_entities(flat: bytes, offset: int, names: KeyNames) -> list[Span]:
@@ -186,6 +176,16 @@ def _in_entities(flat: bytes, offset: int, names: KeyNames) -> list[Span]:
     return _checked(flat, offset, stop, kind) if kind and stop >= 0 else []
 
 
+def _next_value(flat: bytes, offset: int, key: tuple[bytes, bool, int], kind: str, *, source: bool) -> list[Span]:
+    """Return the second part of a pair, or of ``{password, "x"}``, which is a tuple of Erlang or Elixir."""
+    name, quoted, key_start = key
+    if quoted:
+        return _pair_value(flat, offset, key_start, kind, source=source, option=name[:1] == b"-")
+    opening = _OPENING.match(flat, offset + (flat[offset : offset + 1] == b" "))
+    named = flat[max(0, key_start - 2) : key_start].endswith((b"{", b"{:"))
+    return _quoted_value(flat, opening, kind) if named and opening is not None else []
+
+
 def _arrow_value(flat: bytes, offset: int, kind: str, *, source: bool) -> list[Span]:
     """Find what an arrow leads to, as Scala and Kotlin show maps; a type or a lambda's body is no value."""
     if flat[offset : offset + 1] != b" " or flat[offset - 3 : offset - 2] != b" ":
@@ -193,8 +193,9 @@ def _arrow_value(flat: bytes, offset: int, kind: str, *, source: bool) -> list[S
     opening = _OPENING.match(flat, offset + 1)
     if opening is not None:
         return _quoted_value(flat, opening, kind)
-    match = _WORD_VALUE.match(flat, offset + 1)
-    if source or match is None or _CALL.match(flat, offset + 1) or not looks_secret(match[0].rstrip(b")]}.,;")):
+    at = offset + 1 + 5 * flat.startswith((b"Some(", b"Just("), offset + 1)
+    match = _WORD_VALUE.match(flat, at)
+    if source or match is None or _CALL.match(flat, at) or not looks_secret(match[0].rstrip(b")]}.,;")):
         return []
     return _checked(flat, match.start(), match.start() + len(match[0].rstrip(b")]}")), kind)
 
@@ -223,6 +224,8 @@ def _key_before(flat: bytes, offset: int) -> tuple[bytes, bool, int] | None:
         spaced = _SPACED_KEY.search(raw)
         raw = spaced[0] if spaced else raw
     start = offset - match.end() + len(match[3]) - len(raw) if quoted else flat.rfind(raw, low, offset)
+    if quoted and raw.endswith(b" ") and not raw.startswith(b" "):
+        return None  # a quoted separator: "token '=' unexpected"
     return raw.replace(b"\x02", b"").strip(b" []"), quoted, start
 
 
@@ -246,7 +249,7 @@ def _value(flat: bytes, offset: int, name: bytes, kind: str, *, source: bool, qu
         return _value_in_literal(flat, offset, at, kind)
     if _LISTED.match(flat, at):
         return _listed_values(flat, at + 1, kind)
-    if source or _is_expression(flat, offset, at):
+    if source or _is_expression(flat, offset, at) or _TEMPLATE.match(flat, at) or flat.startswith(name + b".", at):
         return []
     return _bare_value(flat, offset, at, name, kind, quoted=quoted)
 
@@ -382,6 +385,9 @@ def _element_value(flat: bytes, offset: int, key_start: int, kind: str) -> list[
     """Return the text of an XML element ``<password>x</password>``."""
     if flat[max(key_start - 1, 0) : key_start] not in (b"<", b":"):
         return []
+    if flat.startswith(b"<![CDATA[", offset):
+        stop = flat.find(b"]]>", offset, offset + _ENTITY_WINDOW)
+        return _checked(flat, offset + 9, stop, kind) if stop >= 0 else []
     return _span(flat, _ELEMENT_VALUE.match(flat, offset), kind)
 
 
@@ -397,23 +403,32 @@ def _checked(flat: bytes, start: int, stop: int, kind: str) -> list[Span]:
 
 
 _OPTION = re.compile(rb"(?<![A-Za-z0-9])--?((?:\w[\w\-]{0,20})?[A-Za-z][\w\-]{0,32}) {1,2}(?=[^\s\-])")
+_SETTING = re.compile(rb"(?:ENV|ARG|setx?) ([A-Z][A-Z_]{2,48}) ([^\s=\"'\\\x01]+)")
 _USER_OPTION = re.compile(rb"(?:-u|--user) {1,2}[\"']?[^\s:\"'\x01]{1,64}:([^\s\"'\x01]+)")
 
 
 def find_option(flat: bytes, offset: int, names: KeyNames) -> list[Span]:
     """Find the value of a command line option: ``--password x``, ``-u name:x``."""
     low = max(0, offset - 64)
-    for match in _USER_OPTION.finditer(flat, low, min(len(flat), offset + 128)):
-        return _checked(flat, match.start(1), match.end(1), PASSWORD)
+    found: list[Span] = []
+    for match in whole_matches(_SETTING, flat, low, offset):
+        kind = names.kind_of(match[1])
+        if kind is not None and looks_secret(match[2]):
+            found += _checked(flat, match.start(2), match.end(2), kind)
+    for match in whole_matches(_USER_OPTION, flat, low, offset):
+        found += _checked(flat, match.start(1), match.end(1), PASSWORD)
     for match in _OPTION.finditer(flat, low, min(len(flat), offset + 1)):
         kind = names.kind_of(match[1].replace(b"\x02", b""))
         if kind is not None and match.end() < offset + 1:
-            return _value(flat, match.end(), b"", kind, source=False, quoted=True)
-    return []
+            found += _value(flat, match.end(), b"", kind, source=False, quoted=True)
+    return sorted(found)
 
 
+_REACH = 256
 _SQL_PASSWORD = re.compile(
-    rb"(?:identified {1,2}by|passw(?:or)?d) {1,2}(?:(?:is|was) {1,2})?(?=[^\s:=])", re.IGNORECASE
+    rb"(?:identified {1,2}by|passw(?:or)?d) {1,2}(?:for [^\s\x01]{1,64} )?"
+    rb"(?:(?:is|was|(?:set|changed|reset) to) {1,2})?(?=[^\s:=])",
+    re.IGNORECASE,
 )
 
 
@@ -429,7 +444,8 @@ def find_spoken_password(flat: bytes, low: int, high: int) -> list[Span]:
             continue
         word = _WORD_VALUE.match(flat, match.end())
         if word is not None and (
-            looks_secret(word[0].rstrip(b".!?:")) or (b"s " in match[0][-4:] and _ONLY_DIGITS.match(flat, match.end()))
+            looks_secret(word[0].rstrip(b".!?:"))
+            or (match[0].rstrip().endswith((b"is", b"was", b"to")) and _ONLY_DIGITS.match(flat, match.end()))
         ):
             found += _checked(flat, word.start(), word.end(), PASSWORD)
     return found
@@ -441,30 +457,19 @@ _DIGIT = re.compile(rb"[0-9]")
 _NO_WORD = re.compile(rb"[a-z][A-Z]|\w[!@#$%^&*]")
 
 
+def whole_matches(pattern: re.Pattern[bytes], flat: bytes, low: int, high: int) -> Iterator[re.Match[bytes]]:
+    """Yield the matches that begin from ``low`` on and before ``high``, however long they are."""
+    end = min(len(flat), high + _REACH)
+    for match in pattern.finditer(flat, low, end):
+        if match.start() >= high:
+            return
+        whole = match if match.end() < end else pattern.match(flat, match.start())
+        if whole is not None:
+            yield whole
+
+
 def looks_secret(word: bytes) -> bool:
     """Whether a word is a password rather than prose: letters and digits, mixed case inside, or special characters."""
     if _NO_WORD.search(word):
         return True
     return _LETTER.search(word) is not None and _DIGIT.search(word) is not None
-
-
-def is_blank(value: bytes) -> bool:
-    """Whether a sensitive key's value says nothing: empty, a placeholder, or replaced already."""
-    plain = value.strip(b" \t\r\n\x01\x02\\\"'")
-    bare = plain.rstrip(b")]")
-    if not plain or any(_PLACEHOLDER.fullmatch(text) for text in (plain, bare)) or is_replacement(plain):
-        return True
-    return _is_message(plain)
-
-
-def _is_message(plain: bytes) -> bool:
-    """Whether a text is a sentence or a rule about the value that it stands in place of."""
-    if len(plain) > _LONGEST_MESSAGE:
-        return False
-    return (b" " in plain and _MESSAGE.fullmatch(plain) is not None) or _RULES.fullmatch(plain) is not None
-
-
-def is_masked(value: bytes) -> bool:
-    """Whether the value of a sensitive member is none: empty, masked, a template's hole, or replaced already."""
-    plain = value.strip(b" \x01\x02\\\"'")
-    return not plain or _MASKED.fullmatch(plain) is not None or is_replacement(plain) or _is_message(plain)

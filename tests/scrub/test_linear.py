@@ -19,6 +19,9 @@ HARMLESS = (
     "session id a", "SSN is 219", "password -> ", '"password" -> ', 'setPassword("', "Private-Lines: 1\n",
     "\\\\srv\\home\\", "\\home\\a", "1\\xa0", "пароль ", "пароль: ", "\\u043f", "net use \\\\a ",
     "password: |\n ", "private_key: " + "A" * 64 + "\n", "212-555-0147 ext ", "--- PASS:", "is too short ",
+    "token 'a", "Your a code: 1", "enter code 1 ", "{password,", 'password";s:1:', "</key><string>", "requirepass ",
+    "ENV A_TOKEN ", "password for a changed to ", 'key="password" value=', "ldapsearch -w ",
+    "&amp;quot;token&amp;quot;:",
 )  # fmt: skip
 """What candidates report again and again, and what holds nothing."""
 
@@ -66,6 +69,8 @@ HEADS = (
     "token=", "password=&quot;", "&lt;password&gt;", 'password = "a" -> "', "private_key: |\n ", "PASS ", "AUTH PLAIN ",
     "A1 LOGIN ", "Your code is ", "session id ", "Private-Lines: 2\n", "\\\\srv\\home\\", 'setPassword("', "пароль: ",
     "password -> ", "password: is too short ", "net use \\\\srv\\x ", "334 UGFzc3dvcmQ6\n", "private_key=" + "A" * 64,
+    "ENV A_TOKEN ", "requirepass ", "{password, '", 'password";s:1:"', "<key>password</key><string>",
+    "<password><![CDATA[", "token '", "пароль\uff1a", "password for a changed to ", "ldapsearch -x -w ",
 )  # fmt: skip
 
 
