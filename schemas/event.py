@@ -21,7 +21,8 @@ Scalar = str | int | float | bool | None
 """A JSON value that is not an object or an array."""
 
 
-class Frame(Struct, gc=False):
+# Grouping writes frames and mechanisms out to recognise a stack that it has read before: in short.
+class Frame(Struct, gc=False, omit_defaults=True):
     """One frame of a stack trace; ``frames`` run from the oldest call to the newest."""
 
     function: str | None = None
@@ -45,7 +46,7 @@ class Stacktrace(Struct, gc=False):
     frames: list[Frame | None] | None = None
 
 
-class Mechanism(Struct, gc=False):
+class Mechanism(Struct, gc=False, omit_defaults=True):
     """How an exception was captured, and its place in an exception group."""
 
     type: str | None = None
