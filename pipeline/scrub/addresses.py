@@ -4,37 +4,38 @@ from __future__ import annotations
 
 import re
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import Final
 
 from pipeline.scrub.kinds import IP, MAC, Span
 
-_IPV4 = re.compile(
+_IPV4: Final = re.compile(
     rb"(?:(?<![0-9A-Za-z_.])|(?<=\\[nrt]))([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})(?![0-9A-Za-z_]|\.[0-9])"
 )
-_VERSION_BEFORE = re.compile(
+_VERSION_BEFORE: Final = re.compile(
     rb"(?:(?:version|release|ver|rev|revision|build|firmware|sdk|chrome|chromium|firefox|safari|edge|opera|webview|"
     rb"android|ios|windows|driver|update|upgrade|upgraded|upgrade from|upgraded from|section|chapter|oid|"
     rb"python|java|jdk|node|assembly|dotnet|net|package)"
     rb"[\"']?[\s:=(/v\x01\x02\"']{1,6}|;[\x01\x02]*v=[\\\x01\x02]*\"|==|>=|<=|~=|\^|v)\Z",
     re.IGNORECASE,
 )
-_CHANGE_BEFORE = re.compile(
+_CHANGE_BEFORE: Final = re.compile(
     rb"(?:upgrad|updat|downgrad|migrat|bump)[a-z]{0,5} (?:[\w.\-@/]{1,24} ){0,2}from v?[0-9][0-9.]{1,24} to v?\Z"
     rb"|gem [\\\x01]*[\"'][\w\-]{1,40}[\\\x01]*[\"'], ?[\\\x01]*[\"'](?:[~<>=]{1,2} )?\Z",
     re.IGNORECASE,
 )
 """The version that another one is changed to, and that of a Ruby gem."""
-_VERSION_ENDS = frozenset(bytes((byte,)) for byte in b" \t\n\r\x0b\x0c:=(/vV\x01\x02\"'^")
+_VERSION_ENDS: Final = frozenset(bytes((byte,)) for byte in b" \t\n\r\x0b\x0c:=(/vV\x01\x02\"'^")
 """What the expression above can end with."""
-_JOINED_BEFORE = re.compile(rb"[A-Za-z][\-_@]v?\Z")
-_PRODUCT_BEFORE = re.compile(rb"(?:^|[\s\"'(\x01\x02;,=:])[A-Za-z][A-Za-z0-9._+\-]*/\Z")
-_FILE_PATH_BEFORE = re.compile(rb"(?:^|[\s\"'(=:\x01])(?:[A-Za-z]:)?[/\\][A-Za-z0-9._+\-/\\\x01]*[/\\]\Z")
-_VERSION_AFTER = re.compile(
+_JOINED_BEFORE: Final = re.compile(rb"[A-Za-z][\-_@]v?\Z")
+_PRODUCT_BEFORE: Final = re.compile(rb"(?:^|[\s\"'(\x01\x02;,=:])[A-Za-z][A-Za-z0-9._+\-]*/\Z")
+_FILE_PATH_BEFORE: Final = re.compile(rb"(?:^|[\s\"'(=:\x01])(?:[A-Za-z]:)?[/\\][A-Za-z0-9._+\-/\\\x01]*[/\\]\Z")
+_VERSION_AFTER: Final = re.compile(
     rb"[\-+](?:alpha|beta|rc|dev|snapshot|pre|final|ga|build|node\.[0-9]|r[0-9]|[0-9a-f]{6,})", re.IGNORECASE
 )
-_HOSTED = re.compile(rb"://|\b(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) ")
+_HOSTED: Final = re.compile(rb"://|\b(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) ")
 
-_IPV6_RUN = re.compile(rb"(?<![0-9A-Fa-f:.\x02])[0-9A-Fa-f:.\x02]{3,100}+(?![0-9A-Fa-f:.\x02])")
-_MAC = re.compile(
+_IPV6_RUN: Final = re.compile(rb"(?<![0-9A-Fa-f:.\x02])[0-9A-Fa-f:.\x02]{3,100}+(?![0-9A-Fa-f:.\x02])")
+_MAC: Final = re.compile(
     rb"(?:(?<![0-9A-Za-z_:\-.])|(?<=\\[nrt]))(?:[0-9A-Fa-f]{2}(?:\x02\x02)?([:\-])[0-9A-Fa-f]{2}(?:(?:\x02\x02)?\1[0-9A-Fa-f]{2}){4}"
     rb"|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})(?![0-9A-Za-z_]|[:\-.][0-9A-Fa-f])"
 )
@@ -43,18 +44,22 @@ _MAC = re.compile(
 def find_ipv4(flat: bytes, low: int, high: int) -> list[Span]:
     """Find IPv4 addresses that are no version number, loopback or unspecified address, or netmask."""
     found: list[Span] = []
-    for match in _IPV4.finditer(flat, low, min(len(flat), high + 18)):
-        start = match.start()
-        if start >= high:
-            break
-        octets = (int(match[1]), int(match[2]), int(match[3]), int(match[4]))
-        if octets[0] in (0, 127, 255) or max(octets) > 255 or not any(octets[1:]):
-            continue
-        if not _looks_like_version(
-            flat[max(0, start - 64) : start], octets, flat[match.end() : match.end() + 1]
-        ) and not _VERSION_AFTER.match(flat, match.end()):
-            found.append((start, match.end(), IP))
+    end = min(len(flat), high + 18)
+    match = _IPV4.search(flat, low, end)
+    while match is not None and match.start() < high:
+        start, stop = match.span()
+        if _is_hosts(flat, match, start, stop):
+            found.append((start, stop, IP))
+        match = _IPV4.search(flat, stop, end) if stop < high else None
     return found
+
+
+def _is_hosts(flat: bytes, match: re.Match[bytes], start: int, stop: int) -> bool:
+    octets = (int(match[1]), int(match[2]), int(match[3]), int(match[4]))
+    if octets[0] in (0, 127, 255) or max(octets) > 255 or not any(octets[1:]):
+        return False
+    before, after = flat[max(0, start - 64) : start], flat[stop : stop + 1]
+    return not _looks_like_version(before, octets, after) and _VERSION_AFTER.match(flat, stop) is None
 
 
 def _looks_like_version(before: bytes, octets: tuple[int, ...], after: bytes) -> bool:

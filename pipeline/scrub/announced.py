@@ -8,33 +8,34 @@ the flat form of a string (see :mod:`pipeline.scrub.jsontext`) and a bounded str
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from pipeline.scrub.blanks import is_blank
 from pipeline.scrub.keys import KeyNames
 from pipeline.scrub.kinds import PASSWORD, Span
 from pipeline.scrub.textfields import looks_secret, value_at, whole_matches
 
-_BREAK = rb"[\x01\\]*(?:[\r\n]|(?<=\\)[rn])"
-_PART = re.compile(
+_BREAK: Final = rb"[\x01\\]*(?:[\r\n]|(?<=\\)[rn])"
+_PART: Final = re.compile(
     rb"(?:name|key)=[\\\x01]*\"([^\"\\\x01]{1,64})[\\\x01]*\"(?:(?:"
     + _BREAK
     + rb"){2,4}|(?: |\]\[)(?:value|content)=[\\\x01]*\")([^\r\n\x01\\\"]++)"
 )
-_ESCAPED_PART = re.compile(
+_ESCAPED_PART: Final = re.compile(
     rb"name=&(?:quot|#34);([^\"\\\x01&]{1,64})&(?:quot|#34); (?:value|content)=&(?:quot|#34);((?:[^\r\n\x01\\\"&]"
     rb"|&(?!quot;|#34;)){1,512}+)"
 )
-_CALLED = re.compile(rb"(\.?)(?<![A-Za-z0-9_])([A-Za-z_]\w{0,64})\((?=[\\\x01]{0,8}[\"'])")
-_LONGEST_OPENING = 24
-_SETS = re.compile(rb"(?:set|with|put|change|update)_?(?=[A-Z]|(?<=_))", re.IGNORECASE)
-_ELEMENT = re.compile(rb"<(?:[\w\-.]{1,24}:)?([\w\-.]{1,64})\s[^<>]{1,160}>([^<]{1,512})</")
-_PROPERTY = re.compile(rb"<key>([\w.\- ]{1,64})</key>(?:[\s\x01]|\\[rnt]){0,16}<string>([^<]{1,512})</string>")
-_FIELD_LINE = re.compile(rb"(?:\n|\\n|^|[\"'])([\w.\-]{1,128})[\x01\\]*\Z")
-_SOURCE_NAME = re.compile(
+_CALLED: Final = re.compile(rb"(\.?)(?<![A-Za-z0-9_])([A-Za-z_]\w{0,64})\((?=[\\\x01]{0,8}[\"'])")
+_LONGEST_OPENING: Final = 24
+_SETS: Final = re.compile(rb"(?:set|with|put|change|update)_?(?=[A-Z]|(?<=_))", re.IGNORECASE)
+_ELEMENT: Final = re.compile(rb"<(?:[\w\-.]{1,24}:)?([\w\-.]{1,64})\s[^<>]{1,160}>([^<]{1,512})</")
+_PROPERTY: Final = re.compile(rb"<key>([\w.\- ]{1,64})</key>(?:[\s\x01]|\\[rnt]){0,16}<string>([^<]{1,512})</string>")
+_FIELD_LINE: Final = re.compile(rb"(?:\n|\\n|^|[\"'])([\w.\-]{1,128})[\x01\\]*\Z")
+_SOURCE_NAME: Final = re.compile(
     rb"(?:(?<![\w.\-+%])[\w.\-+%]{1,64}:([^\s/\"'\x01]{1,128}?)@(?=(?:tcp|udp|unix)\()"
     rb"|(?:oracle:thin:|sqlplus (?:-\w{1,8} )?)[^\s/\"'@\x01]{1,64}/([^\s@\"'\x01]{1,64})@)"
 )
-_CLIENT_OPTION = re.compile(
+_CLIENT_OPTION: Final = re.compile(
     rb"(?:(?:mysql|mariadb)[\w\-]{0,8} (?:[^\s\x01]{1,64} ){0,8}?-p(?!ort|ath|assw)|sshpass -p ?"
     rb"|redis-cli (?:[^\s\x01]{1,64} ){0,8}?-a "
     rb"|net use (?:[A-Za-z*]:? )?(?:\x01?\\){2,8}[^\s]{1,128} (?:/user:[^\s]{1,64} )?(?!/)"
@@ -43,7 +44,7 @@ _CLIENT_OPTION = re.compile(
     rb"|net user [\w.\-]{1,32} (?=[^\s]{1,64} /)"
     rb"|(?:docker|podman|nerdctl|helm registry) login (?:[^\s\x01]{1,64} ){0,8}?-p )[\\\x01]*[\"']?([^\s\"'\\\x01]+)"
 )
-_WINDOW = 640
+_WINDOW: Final = 640
 
 
 def find_part(flat: bytes, offset: int, names: KeyNames) -> list[Span]:

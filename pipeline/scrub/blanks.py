@@ -7,26 +7,27 @@ sentence is known by its words alone: whatever holds a word that is none, or a l
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from pipeline.scrub.credentials import is_replacement
 
-_PLACEHOLDER = re.compile(
+_PLACEHOLDER: Final = re.compile(
     rb"(?:none|null|nil|undefined|default|true|false|yes|no|empty|missing|unset|nan|\*+|x{3,}|\.\.\.|\?|%\+?[a-z]|%\(\w+\)s|\$\d+"
     rb"|:[a-z_]+|#?\{[\w.]*\}|\{\{.*\}\}|\$(?:\{[\w.]+\}|[a-z_]{3,})|<\w+>)",
     re.IGNORECASE | re.DOTALL,
 )
-_MASKED = re.compile(
+_MASKED: Final = re.compile(
     rb"(?:none|null|nil|undefined|\*+|x{3,}|\.\.\.|%\+?[a-z]|%\(\w+\)s|\{\w*\}|\{\{.*\}\}|\$\{[\w.]+\})",
     re.IGNORECASE | re.DOTALL,
 )
 """What stands for no value where a value is certain: the value of a JSON member. Prose has more such words."""
-_SUBJECT = (
+_SUBJECT: Final = (
     rb"(?:(?:the|this|your|an?|new|old|current) ){0,3}(?:(?:pass(?:word|phrase|code)|pin|token|secret|api ?key|field"
     rb"|value|credential|code|card|account|number|confirmation|session|cookie|key|it|string|text|length|character)s? )"
     rb"{0,4}(?:(?:path )?[`\"'\\]{1,3}[a-z_.]{0,24}(?:pass(?:word|phrase)|token|secret|key|pin|code)[a-z_]{0,24}"
     rb"[`\"'\\]{1,3} )?"
 )
-_VERDICT = (
+_VERDICT: Final = (
     rb"(?:can(?:'|\xe2\x80\x99|&#0?39;|&#x27;)?t be|can ?not be|may (?:not|only)"
     rb"|(?:must|should)(?: not)? (?:be|have|contain|match|include|differ)"
     rb"|(?:is|are|was|were) (?:too|not|in (?:the|a) list|invalid|required|missing|incorrect|wrong|already|reserved|weak"
@@ -40,18 +41,18 @@ _VERDICT = (
     rb"|wrong length|missing (?:data|field|value|required)|shorter than|longer than"
     rb"|invalid (?:value|input|format|type|length|password|token|key))"
 )
-_MESSAGE = re.compile(
+_MESSAGE: Final = re.compile(
     _SUBJECT + _VERDICT + rb"(?![A-Za-z0-9])[,.;:!?)]*"
     rb"(?:[ (]{1,2}(?:[A-Za-z][A-Za-z'\-]{0,24}|\d{1,3}|character\(s\))[,.;:!?)]{0,3}){0,40}",
     re.IGNORECASE,
 )
 """A sentence about a value, as validations say it: ``is too short (minimum is 8 characters)``."""
-_RULES = re.compile(
+_RULES: Final = re.compile(
     rb"(?:(?:is )?(?:required|invalid|missing)|(?:required|nullable|sometimes|confirmed|hashed)(?:\|.*)?)",
     re.IGNORECASE,
 )
 """A rule about a value, as frameworks write it: ``required|min:8``."""
-_LONGEST_MESSAGE = 256
+_LONGEST_MESSAGE: Final = 256
 
 
 def is_blank(value: bytes) -> bool:
@@ -67,7 +68,7 @@ def _is_message(plain: bytes) -> bool:
     """Whether a text is a sentence or a rule about the value that it stands in place of."""
     if len(plain) > _LONGEST_MESSAGE:
         return False
-    return (b" " in plain and _MESSAGE.fullmatch(plain) is not None) or _RULES.fullmatch(plain) is not None
+    return (0x20 in plain and _MESSAGE.fullmatch(plain) is not None) or _RULES.fullmatch(plain) is not None
 
 
 def is_masked(value: bytes) -> bool:

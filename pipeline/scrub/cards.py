@@ -8,20 +8,21 @@ is read, but every group of digits is tried once for each time it is asked for.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pipeline.scrub.checksums import CARD_LENGTHS, is_card, is_imei, luhn
 from pipeline.scrub.kinds import CARD, IMEI, Span
 
-_REACH = 80
+_REACH: Final = 80
 """How far a number goes on after its beginning: 19 digits, and separators of up to three bytes between them."""
 
-_GROUP = re.compile(rb"(?<![0-9])([0-9]++)(?:\x02{0,12}([ .+\-/]|\xc2\xa0)[ \x02]{0,4}(?=[0-9]))?")
-_LETTER_OR_DIGIT = re.compile(rb"[0-9A-Za-z_]")
-_FRACTION = re.compile(rb"\.0*[1-9]")
-_IMEI_WORD = re.compile(rb"imei(?:sv)?(?!\])[^0-9]{0,12}\Z", re.IGNORECASE)
-_MOST_GROUPS = 10
-_LONGEST_GROUP = 6
+_GROUP: Final = re.compile(rb"(?<![0-9])([0-9]++)(?:\x02{0,12}([ .+\-/]|\xc2\xa0)[ \x02]{0,4}(?=[0-9]))?")
+_LETTER_OR_DIGIT: Final = re.compile(rb"[0-9A-Za-z_]")
+_FRACTION: Final = re.compile(rb"\.0*[1-9]")
+_HEX_LETTERS: Final = b"abcdefABCDEF"
+_IMEI_WORD: Final = re.compile(rb"imei(?:sv)?(?!\])[^0-9]{0,12}\Z", re.IGNORECASE)
+_MOST_GROUPS: Final = 10
+_LONGEST_GROUP: Final = 6
 
 
 class _Groups(NamedTuple):
@@ -95,17 +96,17 @@ def _card_groups(flat: bytes, groups: _Groups, first: int) -> int:
     return best
 
 
-_LONG_NUMBER = re.compile(rb"(?<![0-9])[0-9]{13,19}+(?![0-9])")
+_LONG_NUMBER: Final = re.compile(rb"(?<![0-9])[0-9]{13,19}+(?![0-9])")
 
 
 def find_card_or_imei(flat: bytes, low: int, high: int) -> list[Span]:
     """Find what 13 or more digits in one piece are."""
     found: list[Span] = []
-    for match in _LONG_NUMBER.finditer(flat, low, min(len(flat), high + 20)):
-        start, stop = match.span()
-        if start >= high:
-            break
-        found += _long_number(flat, start, stop)
+    end = min(len(flat), high + 20)
+    match = _LONG_NUMBER.search(flat, low, end)
+    while match is not None and match.start() < high:
+        found += _long_number(flat, match.start(), match.end())
+        match = _LONG_NUMBER.search(flat, match.end(), end) if match.end() < high else None
     return found
 
 
@@ -121,7 +122,7 @@ def _long_number(flat: bytes, start: int, stop: int) -> list[Span]:
     return find_imei(flat, start, start + 1) if 14 <= length <= 16 and not (length == 16 and number[0] == 0x31) else []
 
 
-_WHOLE_NUMBER = re.compile(rb'(?:(?<=[^\\]")([0-9]{13,})"|(?<=[^\\]":)([0-9]{13,})[,}])')
+_WHOLE_NUMBER: Final = re.compile(rb'(?:(?<=[^\\]")([0-9]{13,})"|(?<=[^\\]":)([0-9]{13,})[,}])')
 
 
 def is_plain_number(text: bytes, offset: int) -> bool:
@@ -136,7 +137,7 @@ def is_plain_number(text: bytes, offset: int) -> bool:
     return not is_card(number) and not is_imei(number)
 
 
-_UATP = re.compile(rb"(?:card(?!\])|cc|uatp|payment)[^0-9]{0,24}(1[0-9]{14})(?![0-9])", re.IGNORECASE)
+_UATP: Final = re.compile(rb"(?:card(?!\])|cc|uatp|payment)[^0-9]{0,24}(1[0-9]{14})(?![0-9])", re.IGNORECASE)
 
 
 def _find_uatp(flat: bytes, offset: int) -> list[Span]:
@@ -162,8 +163,7 @@ def _card_edges(flat: bytes, start: int, stop: int) -> bool:
         and flat[stop + 1 : stop + 2].isalnum()
     ):
         return False
-    hexadecimal = b"abcdefABCDEF"
-    return not (before and before in hexadecimal and after and after in hexadecimal)
+    return not (before and before[0] in _HEX_LETTERS and after and after[0] in _HEX_LETTERS)
 
 
 def find_imei(flat: bytes, low: int, high: int) -> list[Span]:

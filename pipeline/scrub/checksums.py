@@ -5,9 +5,11 @@ All functions take the digits (or letters and digits) alone, without separators,
 
 from __future__ import annotations
 
-_LUHN_DOUBLED = bytes.maketrans(b"0123456789", bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
+from typing import Final
 
-_CARD_RANGES: tuple[tuple[int, int, frozenset[int]], ...] = tuple(
+_LUHN_DOUBLED: Final = bytes.maketrans(b"0123456789", bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
+
+_CARD_RANGES: Final[tuple[tuple[int, int, frozenset[int]], ...]] = tuple(
     (low, high, frozenset(lengths))
     for low, high, lengths in (
         (2014, 2014, (15,)),  # Diners Club enRoute
@@ -69,12 +71,12 @@ def _lengths_by_prefix() -> dict[bytes, frozenset[int]]:
     return found
 
 
-CARD_LENGTHS = _lengths_by_prefix()
+CARD_LENGTHS: Final = _lengths_by_prefix()
 """The lengths of cards by their first four digits; what is not in it begins no card."""
 
-_NO_LENGTHS: frozenset[int] = frozenset()
+_NO_LENGTHS: Final[frozenset[int]] = frozenset()
 
-IBAN_LENGTHS = {
+IBAN_LENGTHS: Final = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BI": 27, "BR": 29,
     "BY": 28, "CH": 21, "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DJ": 27, "DK": 18, "DO": 28, "EE": 20, "EG": 29,
     "ES": 24, "FI": 18, "FK": 18, "FO": 18, "FR": 27, "GB": 22, "GE": 22, "GI": 23, "GL": 18, "GR": 27, "GT": 28,
@@ -87,9 +89,9 @@ IBAN_LENGTHS = {
 }  # fmt: skip
 """Length of an IBAN by country. Source: SWIFT's IBAN registry (ISO 13616)."""
 
-_IBAN_VALUES = {byte: str(int(chr(byte), 36)) for byte in b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+_IBAN_VALUES: Final = {byte: str(int(chr(byte), 36)) for byte in b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
-_IMEI_REPORTING_BODIES = frozenset(b"01 10 30 33 35 44 45 49 50 51 52 53 54 86 91 98 99".split())
+_IMEI_REPORTING_BODIES: Final = frozenset(b"01 10 30 33 35 44 45 49 50 51 52 53 54 86 91 98 99".split())
 """First two digits of an IMEI: the body that allocated it. Source: GSMA TS.06 and TS.30."""
 
 

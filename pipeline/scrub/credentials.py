@@ -10,19 +10,20 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from typing import Final
 
 from pipeline.scrub.kinds import EMAIL, PASSWORD, PRIVATE_KEY, TOKEN, USER, UUID, Span
 
-_LOCAL_BACKWARDS = re.compile(rb"[A-Za-z0-9_.+\-'~&\x02\x80-\xff]{1,96}+|\"[^\"\x00\x03-\x1f]{1,64}+\"")
-_DOMAIN_NAME = (
+_LOCAL_BACKWARDS: Final = re.compile(rb"[A-Za-z0-9_.+\-'~&\x02\x80-\xff]{1,96}+|\"[^\"\x00\x03-\x1f]{1,64}+\"")
+_DOMAIN_NAME: Final = (
     rb"(?:(?:\x02*+[A-Za-z0-9\x80-\xff](?:[A-Za-z0-9\-_\x80-\xff]|\x02++[\x80-\xff]){0,62}\.)+"
     rb"(xn--[A-Za-z0-9\-]{2,59}|\x02*+[A-Za-z\x80-\xff](?:[A-Za-z\-\x80-\xff]|\x02++[\x80-\xff]){1,62})"
     rb"(?![A-Za-z0-9\x80-\xff]|_[A-Za-z])"
     rb"|\[[0-9A-Fa-f.:]{7,45}\])"
 )
-_DOMAIN = re.compile(rb"@" + _DOMAIN_NAME)
-_ENTITY_DOMAIN = re.compile(rb"&(?:#0?64|#[xX]0?40|commat);" + _DOMAIN_NAME)
-_NOT_TOP_LEVEL = frozenset(
+_DOMAIN: Final = re.compile(rb"@" + _DOMAIN_NAME)
+_ENTITY_DOMAIN: Final = re.compile(rb"&(?:#0?64|#[xX]0?40|commat);" + _DOMAIN_NAME)
+_NOT_TOP_LEVEL: Final = frozenset(
     b"""
     png jpg jpeg gif svg webp ico css scss less js mjs cjs jsx tsx json html htm xml yml yaml toml dll exe jar
     java php service socket timer target mount slice class
@@ -30,11 +31,11 @@ _NOT_TOP_LEVEL = frozenset(
 )
 """Last parts of a "domain" that are file name extensions or unit types and no top-level domains."""
 
-_NOT_MAILBOXES = frozenset((b"git", b"this", b"super", b"return", b"break", b"continue"))
+_NOT_MAILBOXES: Final = frozenset((b"git", b"this", b"super", b"return", b"break", b"continue"))
 """Names before an ``@`` that are no person's: Git's SSH user, and labels in Kotlin and Swift."""
 
 
-_LONGEST_DOMAIN = 320
+_LONGEST_DOMAIN: Final = 320
 
 
 def find_email(flat: bytes, low: int, high: int) -> list[Span]:
@@ -53,7 +54,7 @@ def _addresses(domains: re.Pattern[bytes], flat: bytes, low: int, high: int) -> 
         start = _mailbox_start(flat, domain)
         if start >= 0:
             found.append((start, domain.end(), EMAIL))
-        domain = domains.search(flat, domain.end(), end)
+        domain = domains.search(flat, domain.end(), end) if domain.end() < high else None
     return found
 
 
@@ -67,8 +68,7 @@ def _mailbox_start(flat: bytes, domain: re.Match[bytes]) -> int:
         return -1
     name = local[0][::-1]
     stripped = name.lstrip(b"'.-~&\x02")
-    if b"&" in stripped:
-        stripped = stripped[stripped.rindex(b"&") + 1 :]
+    stripped = stripped[stripped.rfind(b"&") + 1 :]
     if stripped.startswith(b"'") or not stripped or stripped.lower() in _NOT_MAILBOXES:
         return -1
     start = at - len(stripped)
@@ -77,10 +77,10 @@ def _mailbox_start(flat: bytes, domain: re.Match[bytes]) -> int:
     return start
 
 
-_JWT = re.compile(
+_JWT: Final = re.compile(
     rb"(?:(?<![A-Za-z0-9_\-])|(?<=\\[nrt]))eyJ[A-Za-z0-9_\-]{7,}+\.(?:[A-Za-z0-9_\-]{4,}+(?:\.[A-Za-z0-9_\-]*+){0,3})"
 )
-_JWT_HEAD = b"eyJ"
+_JWT_HEAD: Final = b"eyJ"
 
 
 def find_jwt(flat: bytes, low: int, high: int) -> list[Span]:
@@ -95,11 +95,11 @@ def find_jwt(flat: bytes, low: int, high: int) -> list[Span]:
     return found
 
 
-_SCHEME = re.compile(
+_SCHEME: Final = re.compile(
     rb"(?:(?<![A-Za-z0-9_])|(?<=\\[nrt]))(bearer|basic|negotiate|apikey|token)(?:\x02\x02)?[\s+]{1,3}(?:\x02\x02\s)?",
     re.IGNORECASE,
 )
-_CREDENTIALS = re.compile(rb"[A-Za-z0-9\-._~+/\x02]{6,}+=*+")
+_CREDENTIALS: Final = re.compile(rb"[A-Za-z0-9\-._~+/\x02]{6,}+=*+")
 
 
 def find_authorization(flat: bytes, low: int, high: int) -> list[Span]:
@@ -133,7 +133,7 @@ def _is_opaque(value: bytes) -> bool:
     return inner != inner.lower() and inner != inner.upper()
 
 
-_VENDOR = re.compile(
+_VENDOR: Final = re.compile(
     rb"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))(?:"
     rb"(?:AKIA|ASIA|ABIA|ACCA|AIDA|AROA)[A-Z2-7]{16}"  # AWS
     rb"|AIza[\w\-]{35}|ya29\.[\w\-]{20,}|GOCSPX-[\w\-]{20,}|1//0[\w\-]{30,}"  # Google
@@ -182,7 +182,7 @@ _VENDOR = re.compile(
 """Keys of published shapes, from the vendors' own documentation and GitHub's list of supported secret patterns
 (https://docs.github.com/en/code-security/secret-scanning/introduction/supported-secret-scanning-patterns)."""
 
-_VENDOR_WINDOW = 320
+_VENDOR_WINDOW: Final = 320
 
 
 def find_vendor_key(flat: bytes, low: int, high: int) -> list[Span]:
@@ -199,7 +199,7 @@ def find_vendor_key(flat: bytes, low: int, high: int) -> list[Span]:
     return found
 
 
-_TOKEN_BYTES = re.compile(rb"[\w\-.=+/]*+")
+_TOKEN_BYTES: Final = re.compile(rb"[\w\-.=+/]*+")
 
 
 def _token_stop(flat: bytes, offset: int) -> int:
@@ -207,23 +207,23 @@ def _token_stop(flat: bytes, offset: int) -> int:
     return match.end() if match else offset
 
 
-_PEM = re.compile(rb"-----BEGIN[ \x02+][A-Z0-9 \x02+]{0,40}PRIVATE[ \x02+]{1,3}KEY[A-Z \x02+]{0,12}-----")
-_PEM_END = re.compile(rb"-----END[ \x02+][A-Z0-9 \x02+]{0,40}PRIVATE[ \x02+]{1,3}KEY[A-Z \x02+]{0,12}-----")
+_PEM: Final = re.compile(rb"-----BEGIN[ \x02+][A-Z0-9 \x02+]{0,40}PRIVATE[ \x02+]{1,3}KEY[A-Z \x02+]{0,12}-----")
+_PEM_END: Final = re.compile(rb"-----END[ \x02+][A-Z0-9 \x02+]{0,40}PRIVATE[ \x02+]{1,3}KEY[A-Z \x02+]{0,12}-----")
 
 
-_PUTTY = re.compile(rb"Private-Lines: ([0-9]{1,4})[\x01\\rn\r\n\"', ]{0,12}(?=[A-Za-z0-9+/]{16})")
-_PUTTY_END = re.compile(rb"[\x01\\rn\r\n\"', ]{1,12}Private-(?:MAC|Hash):")
+_PUTTY: Final = re.compile(rb"Private-Lines: ([0-9]{1,4})[\x01\\rn\r\n\"', ]{0,12}(?=[A-Za-z0-9+/]{16})")
+_PUTTY_END: Final = re.compile(rb"[\x01\\rn\r\n\"', ]{1,12}Private-(?:MAC|Hash):")
 """Around the secret lines in PuTTY's own format (https://tartarus.org/~simon/putty-snapshots/htmldoc/AppendixC.html)."""
 
 
-KEY_LINE = re.compile(rb"[ \\tnr\"']*(?:[A-Za-z0-9+/=\\]{16,}|-----END .*|[A-Za-z\-]+: .*)")
+KEY_LINE: Final = re.compile(rb"[ \\tnr\"']*(?:[A-Za-z0-9+/=\\]{16,}|-----END .*|[A-Za-z\-]+: .*)")
 """A line of a private key after its first one, as a raw JSON string."""
 
 
-KEY_BODY = re.compile(rb"[ \\tnr\"']*[A-Za-z0-9+/=]{1,80}(?:\\[tnr]|[ ,\"'\\])*")
+KEY_BODY: Final = re.compile(rb"[ \\tnr\"']*[A-Za-z0-9+/=]{1,80}(?:\\[tnr]|[ ,\"'\\])*")
 """A line of a private key's body, the last of which may be short, as a raw JSON string."""
-_LAST_LINE = re.compile(rb"[A-Za-z0-9+/=]{1,80}\Z")
-_MOST_KEY_LINES = 128
+_LAST_LINE: Final = re.compile(rb"[A-Za-z0-9+/=]{1,80}\Z")
+_MOST_KEY_LINES: Final = 128
 
 
 def find_key_end(flat: bytes, offset: int) -> tuple[list[Span], bool]:
@@ -261,11 +261,11 @@ def find_private_key(flat: bytes, low: int, high: int) -> list[Span]:
     return found
 
 
-_USERINFO = re.compile(
+_USERINFO: Final = re.compile(
     rb"[A-Za-z][A-Za-z0-9+.\-]{0,24}+(?:\x02\x02)?:(?:[\x01\x02]{0,2}/){2}[^\s/?\"'<>@:\x02]{0,256}+"
     rb"(?:\x02\x02[^\s/?\"'<>:][^\s/?\"'<>@:\x02]{0,256}+){0,32}(?:\x02\x02)?:"
 )
-_PASSWORD_TO_AT = re.compile(rb"((?:[^\s/?\"'<>\x01\x02]|\x02\x02.)*)(?:\x02\x02)?@")
+_PASSWORD_TO_AT: Final = re.compile(rb"((?:[^\s/?\"'<>\x01\x02]|\x02\x02.)*)(?:\x02\x02)?@")
 """Up to the last ``@`` that comes before the host ends."""
 
 
@@ -285,7 +285,7 @@ def find_url_password(flat: bytes, low: int, high: int) -> list[Span]:
     return found
 
 
-_REPLACEMENT = re.compile(
+_REPLACEMENT: Final = re.compile(
     rb"\[(?:[a-z][a-z0-9_\-]{1,31})(?::[a-p]{8,64})?(?:-\d+)?\]|\[[Ff]iltered\]|\[REDACTED\]|\[redacted\]|\*+"
 )
 
@@ -295,12 +295,12 @@ def is_replacement(value: bytes) -> bool:
     return _REPLACEMENT.fullmatch(value) is not None
 
 
-_HOME = re.compile(
+_HOME: Final = re.compile(
     rb"(?:/home/|/Users/|(?:[A-Za-z]:|\\Device\\[A-Za-z0-9\x01]{1,40})?(?:\x01?[\\/]){1,4}(?:Users|users"
     rb"|Documents and Settings)(?:\x01?\\|/){1,4})"
     rb"(?:((?:[^/\\\"':<>|*?\x00-\x1f\[]|\x02\x02[^/\\\x00-\x1f]){1,64})(?=\x01?[\\/])|([^/\\\"':<>|*?\x00-\x20,;)\]}\[]{1,64}))"
 )
-_SERVICE_ACCOUNTS = frozenset(
+_SERVICE_ACCOUNTS: Final = frozenset(
     b"""
     app application apps admin administrator all circleci containeradministrator default deploy deployer
     django docker ec2-user flask git github gitlab-runner jenkins jovyan linuxbrew nginx node nobody nonroot
@@ -310,18 +310,18 @@ _SERVICE_ACCOUNTS = frozenset(
 )
 """Home directories that belong to a machine or an image, not to a person."""
 
-_SHARED_HOME = re.compile(
+_SHARED_HOME: Final = re.compile(
     rb"(?<![A-Za-z0-9])(?:\x01?\\){2,8}[A-Za-z0-9.\-_]{1,64}(?:\x01?\\){1,4}"
     rb"(?:[A-Za-z0-9.\-_$ ]{1,64}(?:\x01?\\){1,4}){0,2}"
     rb"(?i:homes?|profiles)\$?(?:\x01?\\){1,4}([^/\\\"':<>|*?\x00-\x20,;)\]}\[]{1,64})"
 )
 """A directory on a server in the notation of Windows: ``\\\\server\\home$\\name``."""
-_SHELL_BEFORE = re.compile(
+_SHELL_BEFORE: Final = re.compile(
     rb"(?:^|[\s;&|$#>(\x01])(?:cd|ls|mkdir|rmdir|rm|cp|mv|chown|chmod|du|stat|pushd|directory|dir|folder) "
     rb"(?:-\w{1,8} )?\Z"
 )
-_ROUTE_BEFORE = re.compile(rb"(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) \Z|[A-Za-z0-9_.\-~)\]}]\Z")
-_DRIVE_BEFORE = re.compile(
+_ROUTE_BEFORE: Final = re.compile(rb"(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) \Z|[A-Za-z0-9_.\-~)\]}]\Z")
+_DRIVE_BEFORE: Final = re.compile(
     rb"(?:^|[^A-Za-z0-9_.])(?:/mnt|/cygdrive)?/[a-z]\Z|file://(?:localhost)?\Z|:///?\Z|/(?:var|export|usr"
     rb"|System/Volumes/Data)\Z"
 )
@@ -363,7 +363,7 @@ def _is_persons(flat: bytes, match: re.Match[bytes], group: int) -> bool:
     return _SHELL_BEFORE.search(before) is not None
 
 
-_UUID = re.compile(
+_UUID: Final = re.compile(
     rb"(?:(?<![0-9A-Za-z])|(?<=\\[nrt]))[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])"
 )
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Final
 
 from pipeline.scrub.checksums import IBAN_LENGTHS, is_iban, is_ssn
 from pipeline.scrub.kinds import IBAN, PHONE, SSN, Span
 
-_SSN = re.compile(
+_SSN: Final = re.compile(
     rb"(?:(?<![0-9A-Za-z_.\-/])|(?<=\\[nrt])|(?<=[0-9]{3}[ \-][0-9]{2}[ \-][0-9]{4}/))"
     rb"([0-9]{3})([ \-])([0-9]{2})\2([0-9]{4})(?![0-9A-Za-z_]|[.\-][0-9]|/(?![0-9]{3}[ \-][0-9]{2}[ \-][0-9]{4})[0-9])"
 )
@@ -31,18 +32,18 @@ def find_ssn(flat: bytes, low: int, high: int) -> list[Span]:
     return found
 
 
-_INTERNATIONAL = re.compile(
+_INTERNATIONAL: Final = re.compile(
     rb"(?:(?<![0-9A-Za-z+_])|(?<=[0-9]{8})(?=\+)|(?<=\\[nrt]))(?:\x02\x02)?(?:\+|(?:(?<!/)|(?<=[0-9]/))00(?=[1-9]))(?:\x02\x02)?(?=[1-9(])"
     rb"(?:\([0-9]{1,4}\)|[0-9])(?:(?!/00?[1-9])(?:\x02{3,12})?[ \-.()/\x02\xa0\xc2]{0,3}[0-9]){6,16}"
     rb"(?![0-9A-Za-z_]|:(?![+0]))"
 )
-_NANP = re.compile(
+_NANP: Final = re.compile(
     rb"(?:(?<![0-9A-Za-z_.+])(?<![0-9][\-/,])|(?<=\\[nrt])|(?<=[ .\-)][0-9]{3}[ .\-][0-9]{4}[/,]))"
     rb"(?:1[ .\-])?(?:\(([0-9]{3})\)[ .\-]?|([0-9]{3})[ .\-])([0-9]{3})([ .\-])([0-9]{4})"
     rb"(?:,? ?(?:x|[Ee]xt\.?|extension) ?[0-9]{1,6})?(?![0-9A-Za-z_]"
     rb"|[.\-:][0-9]|[/,](?!(?:1[ .\-])?[0-9]{3}[ .\-][0-9]{3}[ .\-][0-9]{4}(?![0-9A-Za-z_]))[0-9])"
 )
-_TRUNK_ZERO = re.compile(
+_TRUNK_ZERO: Final = re.compile(
     rb"(?:(?<![0-9A-Za-z_.,:\-/+])|(?<=\\[nrt])|(?<=[0-9]{4}[,/])(?=0[1-9])"
     rb"|(?<=[ .\-][0-9]{2}[,/])(?=0)|(?<=[a-z]\][,/]))"
     rb"(?:(?:(?<![0-9]{2}[ .\-])|(?<=0[1-9] [0-9]{2} [0-9]{2} [0-9]{2} [0-9]{2} ))"
@@ -51,13 +52,13 @@ _TRUNK_ZERO = re.compile(
     rb"|(?:0[1-9][0-9]{2,4}(?:[ \-/]| / )[0-9]{2,8}|0[1-9][0-9]?(?:[ \-/]| / )[0-9]{3,8})(?:[ \-][0-9]{2,6}){0,4})"
     rb"(?![0-9A-Za-z_]|[.:\-][0-9]|[,/](?!\(?0[1-9])[0-9])"
 )
-_BARE_MOBILE = re.compile(
+_BARE_MOBILE: Final = re.compile(
     rb"(?:(?<![0-9A-Za-z_.,:\-/+#])|(?<=\\[nrt])|(?<=0[1467][0-9]{8}[,/])|(?<=0[1467][0-9]{9}[,/])|(?<=01[0-9]{10}[,/])|(?<=[a-z]\][,/]))"
     rb"0(?:7[0-9]{9}|1[567][0-9]{8,9}|[67][0-9]{8}|4[0-9]{8})"
     rb"(?![0-9A-Za-z_]|[.:\-][0-9]|[,/](?!0[1467][0-9]{8,10}(?![0-9A-Za-z_]))[0-9])"
 )
-_DATE = re.compile(rb"[0-9]{2}([\-./ ])[0-9]{2}\1(?:19|20)[0-9]{2}")
-_NAMED_PHONE = re.compile(
+_DATE: Final = re.compile(rb"[0-9]{2}([\-./ ])[0-9]{2}\1(?:19|20)[0-9]{2}")
+_NAMED_PHONE: Final = re.compile(
     rb"(?<![a-z\[])(?:[a-z]*(?<!micro)(?<!iphone)(?:phone|mobile|handy)|cell|tel|fax|telefon|whatsapp|sms|call(?:ed)?"
     rb"|msisdn|ph|wa\.me/)"
     rb"(?:[_\- ]?(?:number|num|nr|no|home|work))?[\"'\]\\\x01\x02]{0,12}[\s\x01\x02]{0,4}(?:[:=#]|is|at"
@@ -67,13 +68,13 @@ _NAMED_PHONE = re.compile(
 )
 
 
-_NEXT_PHONE = re.compile(
+_NEXT_PHONE: Final = re.compile(
     rb"(?:[\s,;/&|]{1,3}|[\s,]{1,2}(?:and|or|und|et) )((?:\+|\()?[0-9](?:[ \-.()/]{0,2}[0-9]){6,14})(?![0-9A-Za-z_])"
 )
 """Another number of a list, which is one of as many digits as the one before."""
 
 
-_NO_DIGITS = bytes(byte for byte in range(256) if not 0x30 <= byte <= 0x39)
+_NO_DIGITS: Final = bytes(byte for byte in range(256) if not 0x30 <= byte <= 0x39)
 
 
 def _digits(text: bytes) -> bytes:
@@ -95,7 +96,8 @@ def _phones(
         good = is_phone(match)
         if good:
             found.append((match.start(), match.end(), PHONE))
-        match = pattern.search(flat, match.end() if good else match.start() + 1, high + reach)
+        after = match.end() if good else match.start() + 1
+        match = pattern.search(flat, after, high + reach) if after < high else None
     return found
 
 
@@ -110,7 +112,7 @@ def _is_international(match: re.Match[bytes]) -> bool:
         digits = digits[2:]
         if len(digits) < 10:
             return False
-    return 8 <= len(digits) <= 15 and (digits[:1] not in b"17" or len(digits) == 11)
+    return 8 <= len(digits) <= 15 and (digits[0] not in b"17" or len(digits) == 11)
 
 
 def find_national_phone(flat: bytes, low: int, high: int) -> list[Span]:
@@ -139,7 +141,7 @@ def _is_trunk(match: re.Match[bytes]) -> bool:
     return 9 <= len(_digits(match[0])) <= 12 and _DATE.match(match[0]) is None
 
 
-_COUNTED = frozenset(b" ".join(b"%02d" % (first + step) for step in range(6)) for first in range(1, 10))
+_COUNTED: Final = frozenset(b" ".join(b"%02d" % (first + step) for step in range(6)) for first in range(1, 10))
 """Numbers that go on counting: ``01 02 03 04 05 06``."""
 
 
@@ -164,8 +166,8 @@ def find_named_phone(flat: bytes, low: int, high: int) -> list[Span]:
     return found
 
 
-_IBAN_HEAD = re.compile(rb"(?:(?<![0-9A-Za-z])|(?<=\\[nrt]))([A-Za-z]{2})[0-9]{2}[ \-]?[0-9A-Za-z]{4}")
-_IBANS = {
+_IBAN_HEAD: Final = re.compile(rb"(?:(?<![0-9A-Za-z])|(?<=\\[nrt]))([A-Za-z]{2})[0-9]{2}[ \-]?[0-9A-Za-z]{4}")
+_IBANS: Final = {
     length: re.compile(rb"[0-9A-Za-z](?:[ \-+\x02]{0,3}[0-9A-Za-z]){%d}(?![0-9A-Za-z])" % (length - 1))
     for length in set(IBAN_LENGTHS.values())
 }

@@ -196,7 +196,7 @@ def _members(text: bytes) -> _Members:
         values.append(value)
         starts.append(start)
         at = start + len(value)
-        if text[at] not in b",}":
+        if text[at] not in (0x2C, 0x7D):
             return _members_with_spaces(text)
     return _Members(list(members), values, starts)
 

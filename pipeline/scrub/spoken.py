@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from typing import Final
 
 from pipeline.scrub.blanks import is_blank
 from pipeline.scrub.checksums import is_ssn
@@ -16,69 +17,71 @@ from pipeline.scrub.keys import KeyNames
 from pipeline.scrub.kinds import PASSWORD, SESSION, SSN, TOKEN, Span
 from pipeline.scrub.textfields import find_spoken_password, looks_secret, whole_matches
 
-_BACK = 72
-_COMMAND_BACK = 24
-_BEGINS = rb"(?:(?<![A-Za-z0-9_\-])|(?<=\\[nrt]))"
-_QUOTE = rb"[\\\x01]{0,8}[\"']"
-_CODE = (
+_BACK: Final = 72
+_COMMAND_BACK: Final = 24
+_BEGINS: Final = rb"(?:(?<![A-Za-z0-9_\-])|(?<=\\[nrt]))"
+_QUOTE: Final = rb"[\\\x01]{0,8}[\"']"
+_CODE: Final = (
     rb"((?:[A-Z]-)?[0-9]{4,8}|[0-9]{3}[ \-][0-9]{3}|(?=[A-Z]{0,8}[0-9])[0-9A-Z]{4,10})(?![A-Za-z0-9_]|[.,:\-/][0-9]|%)"
 )
-_PURPOSE = (
+_PURPOSE: Final = (
     rb"(?:verification|security|confirmation|authentication|authorization|activation|log-?in|sign-?in|access|sms|otp"
     rb"|one-?time|2fa|mfa|two-factor|recovery|reset)"
 )
-_CODE_AFTER = re.compile(
+_CODE_AFTER: Final = re.compile(
     _BEGINS + rb"(?i:(?:" + _PURPOSE + rb"[ _\-](?:pass)?code|one-?time[ \-](?:password|passcode|pin)|passcode|otp)"
     rb"(?: for [\w ]{1,32}?)?(?: (?:is|was):?| number| #)?|pin(?: code)?(?: for [\w ]{1,32}?)? (?:is|was):?) {1,2}#?(?:"
     + _QUOTE
     + rb")?"
     + _CODE
 )
-_CODE_BEFORE = re.compile(
+_CODE_BEFORE: Final = re.compile(
     rb"(?:(?<![A-Za-z0-9_.,:\-/])|(?<=\\[nrt]))((?:[A-Z]-)?[0-9]{4,8}|[0-9]{3}[ \-][0-9]{3})"
     rb"(?i: (?:is|as) (?:your|the) (?:\w{1,24} ){0,3}(?:(?:"
     + _PURPOSE
     + rb"|\w{1,24}) (?:pass)?code|one-?time (?:password|pin)|passcode|otp|pin)(?![A-Za-z0-9]))"
 )
-_YOUR_CODE = re.compile(
+_YOUR_CODE: Final = re.compile(
     _BEGINS
     + rb"(?i:your (?!(?:\w{1,24} ){0,2}(?:error|status|exit|response|zip|postal|area|country|product|promo|discount"
     rb"|coupon|order|reference|tracking|voucher|gift|referral) )(?:[\w.]{1,24} ){0,3}code(?:: ?| is:? ?)"
     rb"|(?:enter|use|type|submit) (?:(?:the|this|your) )?code:? )#?(?:" + _QUOTE + rb")?" + _CODE
 )
-_CREDENTIAL = re.compile(
+_CREDENTIAL: Final = re.compile(
     _BEGINS
     + rb"(?i:token|api[_ \-]?key|client secret)(?i: (?:provided|is|was|given))?:? (?:"
     + _QUOTE
     + rb")?([A-Za-z0-9][\w\-.~+/=]{11,512})"
 )
-_SESSION = re.compile(
+_SESSION: Final = re.compile(
     _BEGINS
     + rb"(?i:(?:php|j|asp)?sess(?:ion)?[_\- ]?id) (?:(?:is|was|of) )?[(<]?(?:"
     + _QUOTE
     + rb")?([A-Za-z0-9][\w\-.~+/=]{7,256})"
 )
-_SSN = re.compile(
+_SSN: Final = re.compile(
     _BEGINS + rb"(?i:ssn|social security (?:number|no\.?|#))(?: (?:is|was|no\.?|number|of))?[ :#]{1,3}"
     rb"(([0-9]{3})[.\- ]?([0-9]{2})[.\- ]?([0-9]{4}))(?![0-9A-Za-z_]|[.\-][0-9])"
 )
 
-_ARGUMENT = rb"[^\s\"'\x01\\<>()]{1,256}"
-_PASS = re.compile(_BEGINS + rb"PASS (" + _ARGUMENT + rb")")
-_SAID = re.compile(
+_ARGUMENT: Final = rb"[^\s\"'\x01\\<>()]{1,256}"
+_PASS: Final = re.compile(_BEGINS + rb"PASS (" + _ARGUMENT + rb")")
+_SAID: Final = re.compile(
     rb"(?:[<>]{1,3}|[\-=]{1,4}>|(?<![A-Za-z])(?i:c|client|command|cmd|sent|send|sending|request|ftp|pop3?)[:>])"
     rb"[ \x01\"'\[(]{0,3}\Z"
 )
 """What a log puts before a command that was sent."""
-_USER_BEFORE = re.compile(rb"USER [^\s\x01\\]{1,64}[\s\x01\\rn>:C\-]{1,16}\Z")
-_TEST = re.compile(rb"[^/]*/.*|.*\.(?:jsx?|tsx?|mjs|cjs|py|rb|php|go|java|c|cc|cpp|exp|html|t)|[Tt]est.*", re.DOTALL)
+_USER_BEFORE: Final = re.compile(rb"USER [^\s\x01\\]{1,64}[\s\x01\\rn>:C\-]{1,16}\Z")
+_TEST: Final = re.compile(
+    rb"[^/]*/.*|.*\.(?:jsx?|tsx?|mjs|cjs|py|rb|php|go|java|c|cc|cpp|exp|html|t)|[Tt]est.*", re.DOTALL
+)
 """What test runners write after ``PASS``: a file, or the name of a test."""
-_MECHANISM = re.compile(
+_MECHANISM: Final = re.compile(
     _BEGINS
     + rb"AUTH(?:ENTICATE)?[\\\x01]{0,8}\"? (?:PLAIN|LOGIN|XOAUTH2?|OAUTHBEARER|CRAM-MD5|NTLM|SCRAM-SHA-[0-9]{1,3})"
     rb" ([A-Za-z0-9+/]{4,4096}={0,2})(?![A-Za-z0-9+/=])"
 )
-_CACHE_AUTH = re.compile(
+_CACHE_AUTH: Final = re.compile(
     _BEGINS
     + rb"AUTH(?:"
     + _QUOTE
@@ -94,7 +97,7 @@ _CACHE_AUTH = re.compile(
     + _ARGUMENT
     + rb")"
 )
-_LOGIN = re.compile(
+_LOGIN: Final = re.compile(
     _BEGINS
     + rb"[A-Za-z]{1,4}[0-9]{1,6} LOGIN (?:[\\\x01]{0,8}\"[^\"\x01\\]{1,64}[\\\x01]{0,8}\"|"
     + _ARGUMENT
@@ -102,15 +105,15 @@ _LOGIN = re.compile(
     + _ARGUMENT
     + rb"))"
 )
-_PASSWORD_ASKED = re.compile(
+_PASSWORD_ASKED: Final = re.compile(
     rb"334 UGFzc3dvcmQ6[\s\x01\\rn]{1,12}(?:[<>\-=]{1,4} ?|[A-Za-z]{1,8}: ?)?([A-Za-z0-9+/]{4,512}={0,2})"
     rb"(?![A-Za-z0-9+/=])"
 )
 """The server's ``Password:`` in ``AUTH LOGIN``, and what the client says to it."""
-_LINE_ENDS = frozenset(b"\r\n\x01\\\"'`)<],;")
-_HEXADECIMAL = re.compile(rb"(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{20,}", re.IGNORECASE)
-_DIGIT = re.compile(rb"[0-9]")
-_ENCODED = re.compile(rb"[0-9=]|[a-z][A-Z]")
+_LINE_ENDS: Final = frozenset(b"\r\n\x01\\\"'`)<],;")
+_HEXADECIMAL: Final = re.compile(rb"(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{20,}", re.IGNORECASE)
+_DIGIT: Final = re.compile(rb"[0-9]")
+_ENCODED: Final = re.compile(rb"[0-9=]|[a-z][A-Z]")
 
 
 def find_spoken(flat: bytes, offset: int, _names: KeyNames) -> list[Span]:

@@ -6,16 +6,17 @@ Reads the flat form of a string (see :mod:`pipeline.scrub.jsontext`) from where 
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from pipeline.scrub.blanks import is_blank
 from pipeline.scrub.keys import KeyNames
 from pipeline.scrub.kinds import Span
 
-_COLUMNS_WINDOW = 4096
-_INTO = re.compile(rb"(?:insert|replace)[^()]{0,200}\Z", re.IGNORECASE)
-_AROUND_NAME = b" \t\r\n\x01\x02\\\"'`[]"
-_ROW = re.compile(rb"[\s\x01\x02]*+,?[\s\x01\x02nrt\\]{0,16}?\(")
-_VALUE = re.compile(
+_COLUMNS_WINDOW: Final = 4096
+_INTO: Final = re.compile(rb"(?:insert|replace)[^()]{0,200}\Z", re.IGNORECASE)
+_AROUND_NAME: Final = b" \t\r\n\x01\x02\\\"'`[]"
+_ROW: Final = re.compile(rb"[\s\x01\x02]*+,?[\s\x01\x02nrt\\]{0,16}?\(")
+_VALUE: Final = re.compile(
     rb"[\s\x01\x02]*+(?:[A-Za-z_][A-Za-z0-9_]{0,10})?([\\\x01\x02]{0,16}+)(['\"])"
     rb"((?:(?!\1\2)(?:\\['\"\\]|.)|\1\2\1\2)*+)(?:\1\2|\Z)(?:::[A-Za-z]+)?[\s\x01\x02]*+"
     rb"|([^,()'\"]*+(?:\((?:[^()]|\([^()]*+\))*+\))?[^,()'\"]*+)",

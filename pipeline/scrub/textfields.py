@@ -9,79 +9,80 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from pipeline.scrub.blanks import is_blank
 from pipeline.scrub.keys import KeyNames
 from pipeline.scrub.kinds import CARD, COOKIE, IBAN, IMEI, PASSWORD, SECRET, SESSION, SSN, TOKEN, Span
 
-_KEY_BACKWARDS = re.compile(
+_KEY_BACKWARDS: Final = re.compile(
     rb"(?:[\x01\x02]*[:=,>])?[\s\x01\x02]{0,4}(?:\](?=[\"']))?([\"']?)[\\\x01\x02]{0,16}(\]?)((?:[\w.\-\[ \x80-\xff]"
     rb"|\x02+(?=[\w.\-\[ \x80-\xff]))+)"
 )
-_BEGINS_LINE = re.compile(rb"(?:\n|\\n|^) {4,64}\Z")
-_SPACED_KEY = re.compile(rb"[^ ]+(?: [^ ]+)?(?: [^ ]+)?\Z")
-_AFTER_SEPARATOR = re.compile(
+_BEGINS_LINE: Final = re.compile(rb"(?:\n|\\n|^) {4,64}\Z")
+_SPACED_KEY: Final = re.compile(rb"[^ ]+(?: [^ ]+)?(?: [^ ]+)?\Z")
+_AFTER_SEPARATOR: Final = re.compile(
     rb"(?:&gt;)?[\s\x01\x02]{0,8}(?:\\n[\s]{1,16})?(?:[|>][+\-]? ?[\\\x01]*(?:\n|(?<=\\)n)[ \x01]{1,16})?"
     rb"(?:[bBrRuUfF@]{1,2}(?=[\x01\\]*[\"'])|string\([0-9]{1,5}\) (?=[\x01\\]*\"))?"
 )
 """White space, what begins a block of YAML, and what Python and PHP write before a string's quote."""
-_OPENING = re.compile(rb"([\\\x01\x02]*+)([\"'])")
-_CLOSING = {quote: re.compile(rb"(?<![\\\x01\x02])([\\\x01\x02]*+)" + quote) for quote in (b'"', b"'")}
-_PAIRS_VALUE = re.compile(
+_OPENING: Final = re.compile(rb"([\\\x01\x02]*+)([\"'])")
+_CLOSING: Final = {quote: re.compile(rb"(?<![\\\x01\x02])([\\\x01\x02]*+)" + quote) for quote in (b'"', b"'")}
+_PAIRS_VALUE: Final = re.compile(
     rb"(?:[\w\-]{1,40}=(?:[\\\x01]*\"[^\"\\\x01\r\n]*+[\\\x01]*\"|[^\s,\"'\\\x01]++)(?:,[ ]{0,4})?)++"
 )
 """The parameters of ``Authorization: Digest`` and of AWS's scheme, which may be quoted."""
-_BRACED_VALUE = re.compile(rb"\{[^{}\s\"'\\\x01]{1,128}\}(?=;|\Z)")
+_BRACED_VALUE: Final = re.compile(rb"\{[^{}\s\"'\\\x01]{1,128}\}(?=;|\Z)")
 """A value of an ODBC connection string, which braces allow to hold a semicolon."""
-_CALL = re.compile(rb"[A-Za-z_$][A-Za-z_$.]*(?:\((?=[)\\\x01\"'A-Za-z_])|\[[\\\x01]*[\"'])")
+_CALL: Final = re.compile(rb"[A-Za-z_$][A-Za-z_$.]*(?:\((?=[)\\\x01\"'A-Za-z_])|\[[\\\x01]*[\"'])")
 """A call or a subscript: ``get_token()``, ``request.form['password']``."""
-_NUMBERS = frozenset((CARD, SSN, IMEI, IBAN))
-_FETCH_MODES = frozenset((b"include", b"omit", b"same-origin"))
+_NUMBERS: Final = frozenset((CARD, SSN, IMEI, IBAN))
+_FETCH_MODES: Final = frozenset((b"include", b"omit", b"same-origin"))
 """What a browser's ``fetch`` takes as ``credentials``."""
-_WITH_DEFAULT = (b"env(", b"environ.get(", b"ENV.fetch(", b"define(")
+_WITH_DEFAULT: Final = (b"env(", b"environ.get(", b"ENV.fetch(", b"define(")
 """Calls whose second argument is the value of the name that is the first."""
-_AFTER_NAME = re.compile(
+_AFTER_NAME: Final = re.compile(
     rb"(?:[\w.]{0,40}\([\\\x01]*[\"'][^\"'\n]{0,64}[\"'], ?|ConvertTo-SecureString (?:-String )?"
     rb"|(?:null|\(\w[\w ]{0,24}\)) -> |(?:Some|Just|Secret|Sensitive|Optional)\()(?=[\\\x01]*[\"'])"
 )
 """A name before its password: ``auth=("name", "password")``; a command of PowerShell; no value before a new one."""
-_NEW_VALUE = re.compile(rb"[\\\x01\x02]*+\"[^\"\\\x01\n]{0,256}[\\\x01]*\" -> (?=[\\\x01]*\")")
+_NEW_VALUE: Final = re.compile(rb"[\\\x01\x02]*+\"[^\"\\\x01\n]{0,256}[\\\x01]*\" -> (?=[\\\x01]*\")")
 """The value before, in a plan of Terraform: ``"old" -> "new"``."""
-_ENTITY = rb"&((?:amp;)?(?:quot|apos|#0?3[49]|#x2[27]));"
-_ENTITY_KEY = re.compile(_ENTITY + rb"([\w.\-\[\] \x80-\xff]{1,64})&\1;[\s\x01]{0,4}[:=]\Z")
-_ENTITY_OPENING = re.compile(_ENTITY)
-_ENTITY_ELEMENT = re.compile(rb"&lt;(?:[\w\-.]{1,24}:)?([\w\-.]{1,64})&gt;\Z")
-_ENTITY_WINDOW = 4096
-_KEY_LINES = re.compile(
+_ENTITY: Final = rb"&((?:amp;)?(?:quot|apos|#0?3[49]|#x2[27]));"
+_ENTITY_KEY: Final = re.compile(_ENTITY + rb"([\w.\-\[\] \x80-\xff]{1,64})&\1;[\s\x01]{0,4}[:=]\Z")
+_ENTITY_OPENING: Final = re.compile(_ENTITY)
+_ENTITY_ELEMENT: Final = re.compile(rb"&lt;(?:[\w\-.]{1,24}:)?([\w\-.]{1,64})&gt;\Z")
+_ENTITY_WINDOW: Final = 4096
+_KEY_LINES: Final = re.compile(
     rb"(?:[\x01\\]{0,8}(?:\r|(?<=\\)r))?[\x01\\]{0,8}(?:\n|(?<=\\)n)[ \t\x01]{0,16}"
     rb"(?:[A-Za-z0-9+/]{16,512}+={0,2}|[A-Za-z0-9+/]{1,15}+={1,2})(?=[\s\x01\\\"']|\Z)"
 )
 """A further line of a key that is written without armour."""
-_KEY_LINE = re.compile(rb"[A-Za-z0-9+/]{40,512}")
-_MOST_KEY_LINES = 128
-_BEFORE_LITERAL = re.compile(
+_KEY_LINE: Final = re.compile(rb"[A-Za-z0-9+/]{40,512}")
+_MOST_KEY_LINES: Final = 128
+_BEFORE_LITERAL: Final = re.compile(
     rb"(?:[&']?[A-Za-z_][\w.\[\]<>| ?]{0,40}? ?= ?|[\w.$()\[\]]{1,80} (?:\|\||\?\?|or) )(?=[\\\x01]*[\"'])"
 )
 """What may stand in source between a name and its literal: a type (``: str =``), or ``env.TOKEN ||``."""
-_IN_LITERAL = re.compile(rb"[^\s&;\"'()\\\x01\x02${}<>]{1,128}+(?=[&;\"'\\\x01])")
-_CONNECTION = re.compile(
+_IN_LITERAL: Final = re.compile(rb"[^\s&;\"'()\\\x01\x02${}<>]{1,128}+(?=[&;\"'\\\x01])")
+_CONNECTION: Final = re.compile(
     rb"(?:server|data source|host|user id|uid|accountname|endpoint|://)[^\"';]{0,80}", re.IGNORECASE
 )
-_VARIABLE = re.compile(rb"\$[A-Za-z_]\w{0,40}(?=[,)])")
+_VARIABLE: Final = re.compile(rb"\$[A-Za-z_]\w{0,40}(?=[,)])")
 """A variable of GraphQL."""
-_LISTED = re.compile(rb"\[(?=[\\\x01]*[\"'])")
-_MOST_LISTED = 8
-_LONGEST_LINE = 256
-_HEADER_VALUE = re.compile(rb"(?:[^\n\r\"'\\]|\\(?![\x01nr]))*+")
-_WORD_VALUE = re.compile(
+_LISTED: Final = re.compile(rb"\[(?=[\\\x01]*[\"'])")
+_MOST_LISTED: Final = 8
+_LONGEST_LINE: Final = 256
+_HEADER_VALUE: Final = re.compile(rb"(?:[^\n\r\"'\\]|\\(?![\x01nr]))*+")
+_WORD_VALUE: Final = re.compile(
     rb"(?:[^\s&;,\"'<>()\[\]{}\\\x01\x02]|\x01++\x04|\x02+[^\s\"']|,(?![\s\x01]|$|[\w.\-]{1,40}[=:])|[(\[{](?=[^\s\"']))++[)\]}]*"
 )
-_ENCODED_VALUE = re.compile(rb"[^\s&;,\"'<>(){}\\\x01\x02%]++")
-_ELEMENT_VALUE = re.compile(rb"[^<]{1,4096}+(?=</)")
-_SCHEME = re.compile(
+_ENCODED_VALUE: Final = re.compile(rb"[^\s&;,\"'<>(){}\\\x01\x02%]++")
+_ELEMENT_VALUE: Final = re.compile(rb"[^<]{1,4096}+(?=</)")
+_SCHEME: Final = re.compile(
     rb"(?:bearer|basic|digest|token|negotiate|apikey|aws4-hmac-sha256)(?:\x02\x02)?[\s+]{1,3}", re.IGNORECASE
 )
-_PROSE = frozenset(
+_PROSE: Final = frozenset(
     b"""
     required is was are must should cannot can't could not invalid missing incorrect wrong too does doesn't
     has had expected unexpected please for from the this that to of in on at and or a an error errors failed
@@ -91,22 +92,24 @@ _PROSE = frozenset(
     already never both see using there we it any valid success
     """.split()
 )
-_NOT_ANNOUNCED = re.compile(
+_NOT_ANNOUNCED: Final = re.compile(
     rb"(?:unexpected|expected|syntax|next|lookahead|unrecognized|illegal) (?:\w+ )?token[^\w]{0,4}\Z", re.IGNORECASE
 )
 
 
-_TEMPLATE = re.compile(
+_TEMPLATE: Final = re.compile(
     rb"\$?\{\{|<%|!(?:Ref|Sub|GetAtt|ImportValue|secret|env|vault)[ .]"
     rb"|(?:var|local|data|module|process\.env|os\.environ|ENV|secrets|env|config|settings|params|self|this|props|state|req\.body|request)\.[A-Za-z_][\w.]*+"
     rb"(?![^\s;,)}\]\x01\"'\\])"
 )
 """What stands for a value in templates, and the name of a setting that holds it."""
-_SERIALISED = re.compile(rb"[\\\x01]{0,8}\";s:[0-9]\Z")
-_SERIALISED_VALUE = re.compile(rb"[0-9]{0,6}:(?=[\\\x01]{0,8}\")")
-_SERIALISED_WIDTH = 4
-_FULL_WIDTH_COLON = "\uff1a".encode()
-_TEST_NAME = re.compile(rb" ?(?:[0-9]{1,6}, (?:FAIL|SKIP)|[Tt]est\w*|[\w\-.]{1,128}/[\w\-./]{1,128})(?=[\s\x01\\:]|\Z)")
+_SERIALISED: Final = re.compile(rb"[\\\x01]{0,8}\";s:[0-9]\Z")
+_SERIALISED_VALUE: Final = re.compile(rb"[0-9]{0,6}:(?=[\\\x01]{0,8}\")")
+_SERIALISED_WIDTH: Final = 4
+_FULL_WIDTH_COLON: Final = "\uff1a".encode()
+_TEST_NAME: Final = re.compile(
+    rb" ?(?:[0-9]{1,6}, (?:FAIL|SKIP)|[Tt]est\w*|[\w\-.]{1,128}/[\w\-./]{1,128})(?=[\s\x01\\:]|\Z)"
+)
 
 
 def find_text_field(flat: bytes, offset: int, names: KeyNames, is_source: Callable[[], bool]) -> list[Span]:
@@ -276,7 +279,7 @@ def _bare_value(flat: bytes, offset: int, at: int, name: bytes, kind: str, *, qu
         return []
     if not name.isascii() and not quoted and not (looks_secret(word) or (flat[offset - 1] == 0x3D and word.isascii())):
         return []
-    if at > offset and b"." in name and flat[offset - 1] == 0x3D and name.endswith(b"." + word):
+    if at > offset and 0x2E in name and flat[offset - 1] == 0x3D and name.endswith(b"." + word):
         return []  # an assignment: "self.password = password"
     return _key_lines(flat, _span(flat, match, kind))
 
@@ -402,9 +405,9 @@ def _checked(flat: bytes, start: int, stop: int, kind: str) -> list[Span]:
     return [(start, stop, kind)]
 
 
-_OPTION = re.compile(rb"(?<![A-Za-z0-9])--?((?:\w[\w\-]{0,20})?[A-Za-z][\w\-]{0,32}) {1,2}(?=[^\s\-])")
-_SETTING = re.compile(rb"(?:ENV|ARG|setx?) ([A-Z][A-Z_]{2,48}) ([^\s=\"'\\\x01]+)")
-_USER_OPTION = re.compile(rb"(?:-u|--user) {1,2}[\"']?[^\s:\"'\x01]{1,64}:([^\s\"'\x01]+)")
+_OPTION: Final = re.compile(rb"(?<![A-Za-z0-9])--?((?:\w[\w\-]{0,20})?[A-Za-z][\w\-]{0,32}) {1,2}(?=[^\s\-])")
+_SETTING: Final = re.compile(rb"(?:ENV|ARG|setx?) ([A-Z][A-Z_]{2,48}) ([^\s=\"'\\\x01]+)")
+_USER_OPTION: Final = re.compile(rb"(?:-u|--user) {1,2}[\"']?[^\s:\"'\x01]{1,64}:([^\s\"'\x01]+)")
 
 
 def find_option(flat: bytes, offset: int, names: KeyNames) -> list[Span]:
@@ -424,8 +427,8 @@ def find_option(flat: bytes, offset: int, names: KeyNames) -> list[Span]:
     return sorted(found)
 
 
-_REACH = 256
-_SQL_PASSWORD = re.compile(
+_REACH: Final = 256
+_SQL_PASSWORD: Final = re.compile(
     rb"(?:identified {1,2}by|passw(?:or)?d) {1,2}(?:for [^\s\x01]{1,64} )?"
     rb"(?:(?:is|was|(?:set|changed|reset) to) {1,2})?(?=[^\s:=])",
     re.IGNORECASE,
@@ -451,10 +454,10 @@ def find_spoken_password(flat: bytes, low: int, high: int) -> list[Span]:
     return found
 
 
-_ONLY_DIGITS = re.compile(rb"[0-9]{4,}(?![0-9A-Za-z]|[.,:][0-9]| (?:[a-z]{1,16}|[A-Z]{1,3}s?)(?:[ .,]|$))")
-_LETTER = re.compile(rb"[A-Za-z]")
-_DIGIT = re.compile(rb"[0-9]")
-_NO_WORD = re.compile(rb"[a-z][A-Z]|\w[!@#$%^&*]")
+_ONLY_DIGITS: Final = re.compile(rb"[0-9]{4,}(?![0-9A-Za-z]|[.,:][0-9]| (?:[a-z]{1,16}|[A-Z]{1,3}s?)(?:[ .,]|$))")
+_LETTER: Final = re.compile(rb"[A-Za-z]")
+_DIGIT: Final = re.compile(rb"[0-9]")
+_NO_WORD: Final = re.compile(rb"[a-z][A-Z]|\w[!@#$%^&*]")
 
 
 def whole_matches(pattern: re.Pattern[bytes], flat: bytes, low: int, high: int) -> Iterator[re.Match[bytes]]:
