@@ -152,6 +152,7 @@ def test_few_modules_talk_to_kafka() -> None:
         "pipeline.app",
         "pipeline.health",
         "pipeline.migrate",
+        "pipeline.gateway.compression",
         "pipeline.gateway.registry",
         "pipeline.gateway.sink",
     }

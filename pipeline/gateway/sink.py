@@ -20,6 +20,7 @@ from aiokafka.errors import InvalidMessageError, KafkaError, MessageSizeTooLarge
 from pipeline import kafka
 from pipeline.config import KafkaSettings
 from pipeline.errors import Unavailable
+from pipeline.gateway.compression import compress_fast
 from pipeline.gateway.items import Message
 from pipeline.gateway.rejection import too_large
 from schemas.topics import MAX_MESSAGE_BYTES, TAKEN, USAGE
@@ -50,6 +51,7 @@ class Sink:
             Unavailable: Kafka does not answer.
         """
         logging.getLogger("aiokafka.producer.sender").addFilter(_is_news)
+        compress_fast()
         try:
             self._producer = await self._connected(idempotent=True)
         except UnknownError:
