@@ -317,7 +317,7 @@ _SHARED_HOME: Final = re.compile(
 )
 """A directory on a server in the notation of Windows: ``\\\\server\\home$\\name``."""
 _SHELL_BEFORE: Final = re.compile(
-    rb"(?:^|[\s;&|$#>(\x01])(?:cd|ls|mkdir|rmdir|rm|cp|mv|chown|chmod|du|stat|pushd|directory|dir|folder) "
+    rb"(?:^|[\s;&|$#>(\x01\"'])(?:cd|ls|mkdir|rmdir|rm|cp|mv|chown|chmod|du|stat|pushd|directory|dir|folder) "
     rb"(?:-\w{1,8} )?\Z"
 )
 _ROUTE_BEFORE: Final = re.compile(rb"(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) \Z|[A-Za-z0-9_.\-~)\]}]\Z")

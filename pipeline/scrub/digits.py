@@ -32,15 +32,18 @@ def find_ssn(flat: bytes, low: int, high: int) -> list[Span]:
     return found
 
 
+_EXTENSION: Final = rb"(?:,? ?(?:x|[Ee]xt\.?|extension) ?[0-9]{1,6})?"
 _INTERNATIONAL: Final = re.compile(
     rb"(?:(?<![0-9A-Za-z+_])|(?<=[0-9]{8})(?=\+)|(?<=\\[nrt]))(?:\x02\x02)?(?:\+|(?:(?<!/)|(?<=[0-9]/))00(?=[1-9]))(?:\x02\x02)?(?=[1-9(])"
     rb"(?:\([0-9]{1,4}\)|[0-9])(?:(?!/00?[1-9])(?:\x02{3,12})?[ \-.()/\x02\xa0\xc2]{0,3}[0-9]){6,16}"
-    rb"(?![0-9A-Za-z_]|:(?![+0]))"
+    + _EXTENSION
+    + rb"(?![0-9A-Za-z_]|:(?![+0]))"
 )
 _NANP: Final = re.compile(
     rb"(?:(?<![0-9A-Za-z_.+])(?<![0-9][\-/,])|(?<=\\[nrt])|(?<=[ .\-)][0-9]{3}[ .\-][0-9]{4}[/,]))"
     rb"(?:1[ .\-])?(?:\(([0-9]{3})\)[ .\-]?|([0-9]{3})[ .\-])([0-9]{3})([ .\-])([0-9]{4})"
-    rb"(?:,? ?(?:x|[Ee]xt\.?|extension) ?[0-9]{1,6})?(?![0-9A-Za-z_]"
+    + _EXTENSION
+    + rb"(?![0-9A-Za-z_]"
     rb"|[.\-:][0-9]|[/,](?!(?:1[ .\-])?[0-9]{3}[ .\-][0-9]{3}[ .\-][0-9]{4}(?![0-9A-Za-z_]))[0-9])"
 )
 _TRUNK_ZERO: Final = re.compile(
@@ -57,13 +60,14 @@ _BARE_MOBILE: Final = re.compile(
     rb"0(?:7[0-9]{9}|1[567][0-9]{8,9}|[67][0-9]{8}|4[0-9]{8})"
     rb"(?![0-9A-Za-z_]|[.:\-][0-9]|[,/](?!0[1467][0-9]{8,10}(?![0-9A-Za-z_]))[0-9])"
 )
+_FROM_EXTENSION: Final = re.compile(rb"[,xeE].*", re.DOTALL)
 _DATE: Final = re.compile(rb"[0-9]{2}([\-./ ])[0-9]{2}\1(?:19|20)[0-9]{2}")
 _NAMED_PHONE: Final = re.compile(
     rb"(?<![a-z\[])(?:[a-z]*(?<!micro)(?<!iphone)(?:phone|mobile|handy)|cell|tel|fax|telefon|whatsapp|sms|call(?:ed)?"
     rb"|msisdn|ph|wa\.me/)"
     rb"(?:[_\- ]?(?:number|num|nr|no|home|work))?[\"'\]\\\x01\x02]{0,12}[\s\x01\x02]{0,4}(?:[:=#]|is|at"
     rb"|on|to|\()?[\s\x01\x02:.#]{0,4}[\\\x01\x02]{0,12}[\"']?"
-    rb"((?:\+|\()?[0-9](?:[ \-.()/]{0,2}[0-9]){6,14})(?![0-9A-Za-z_])",
+    rb"((?:\+|\()?[0-9](?:[ \-.()/]{0,2}[0-9]){6,14}" + _EXTENSION + rb")(?![0-9A-Za-z_])",
     re.IGNORECASE,
 )
 
@@ -107,7 +111,7 @@ def find_international_phone(flat: bytes, low: int, high: int) -> list[Span]:
 
 
 def _is_international(match: re.Match[bytes]) -> bool:
-    digits = _digits(match[0])
+    digits = _digits(_FROM_EXTENSION.sub(b"", match[0]))
     if match[0].lstrip(b"\x02").startswith(b"00"):
         digits = digits[2:]
         if len(digits) < 10:
@@ -159,7 +163,7 @@ def find_named_phone(flat: bytes, low: int, high: int) -> list[Span]:
         following: re.Match[bytes] | None = match
         while following is not None:
             found.append((following.start(1), following.end(1), PHONE))
-            length = len(_digits(following[1]))
+            length = len(_digits(_FROM_EXTENSION.sub(b"", following[1])))
             following = _NEXT_PHONE.match(flat, following.end(1))
             if following is not None and len(_digits(following[1])) != length:
                 break

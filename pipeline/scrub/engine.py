@@ -282,7 +282,8 @@ class Pass:
             if examined is not None and end <= examined.until:
                 self._add(spot, examined.arrived(end - spot.start))
                 return
-        visit = (spot.raw, None if finder in FINDERS else spot.owner, end - spot.start, finder)
+        owner = spot.owner if finder not in FINDERS or finder == "named" else None
+        visit = (spot.raw, owner, end - spot.start, finder)
         if visit in self._engine.nothing_in:
             return
         if spot.is_string and not spot.examined:
@@ -293,7 +294,11 @@ class Pass:
         spans = self._found(spot, end - spot.start, finder, spot.start, self._examined)
         if spans:
             self._add(spot, spans, covers=finder != "inserted")
-        elif spot.stop - spot.start <= _LONGEST_REMEMBERED and self._depth < _NESTING_LIMIT:
+        elif (
+            finder != "private_key"  # of which more may stand in the strings before
+            and spot.stop - spot.start <= _LONGEST_REMEMBERED
+            and self._depth < _NESTING_LIMIT
+        ):
             self._engine.remember_nothing(visit)
 
     def _found(self, spot: Spot, offset: int, finder: str, base: int, known: dict[str, Examined]) -> list[Span]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -54,3 +55,26 @@ def test_text_that_is_no_json_is_refused_without_its_content(scrubber: Scrubber)
         scrubber.scrub(b'{"a": 1, "user": {"ip_address": "203.0.113.7"')
     assert "203" not in str(refused.value)
     assert refused.value.stage == "scrub"
+
+
+REMEMBERED = {
+    "a number that only its key announces": (
+        {"extra": {"h": ["phone", "2125550147"]}},
+        {"extra": {"h": {"phone": "2125550147"}}},
+        "2125550147",
+    ),
+    "the end of a key whose lines stand before": (
+        {"extra": {"h": ["x", "-----END PRIVATE KEY-----"]}},
+        {"extra": {"h": ["AAABAQCzq7HunterAAABAQCzq7Hunter", "-----END PRIVATE KEY-----"]}},
+        "AAABAQCzq7Hunter",
+    ),
+}
+
+
+@pytest.mark.parametrize(("harmless", "event", "secret"), REMEMBERED.values(), ids=REMEMBERED.keys())
+def test_what_was_harmless_elsewhere_is_looked_at_again(
+    scrubber: Scrubber, harmless: dict[str, Any], event: dict[str, Any], secret: str
+) -> None:
+    payload = json.dumps(harmless).encode()
+    assert scrubber.scrub(payload).payload is payload
+    assert secret not in scrubber.scrub(json.dumps(event).encode()).payload.decode()

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from tests.scrub.corpus.further_places import FURTHER
+from tests.scrub.corpus.more_places import MORE
 
 Place = tuple[str, dict[str, Any], tuple[str, ...], tuple[str, ...]]
 
@@ -442,4 +443,5 @@ PLACES: list[Place] = [
         ("line 3",),
     ),
     *FURTHER,
+    *MORE,
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.scrub.corpus import further_survivors
+from tests.scrub.corpus import further_survivors, more_survivors
 
 Survivor = tuple[str, str | dict[str, Any]]
 
@@ -156,6 +156,7 @@ TEXTS: list[Survivor] = [
     ("percent", "50% of 100%25 and 7%"),
     ("backslashes", "path C:\\new\\table\\report.txt and \\\\server\\share"),
     *further_survivors.TEXTS,
+    *more_survivors.TEXTS,
 ]
 
 EVENTS: list[Survivor] = [
@@ -234,4 +235,5 @@ EVENTS: list[Survivor] = [
     ("empty", {"message": "", "extra": {}, "tags": []}),
     ("argv", {"extra": {"sys.argv": ["app.py", "--port", "8000", "--workers", "4"]}}),
     *further_survivors.EVENTS,
+    *more_survivors.EVENTS,
 ]

@@ -7,6 +7,7 @@ together from parts, so that no scanner of source code takes them for real ones.
 from __future__ import annotations
 
 from tests.scrub.corpus.further_texts import FORMATS, KEYS
+from tests.scrub.corpus.more_texts import MORE
 
 Text = tuple[str, str, str, str, str]
 
@@ -402,5 +403,5 @@ CREDENTIALS: list[Text] = [
 
 ALL = {
     "email": EMAILS, "card": CARDS, "identity": IDENTITIES, "phone": PHONES, "address": ADDRESSES, "token": TOKENS,
-    "credential": CREDENTIALS, "format": FORMATS, "key": KEYS,
+    "credential": CREDENTIALS, "format": FORMATS, "key": KEYS, "more": MORE,
 }  # fmt: skip
