@@ -22,6 +22,7 @@ from pipeline.config import KafkaSettings
 from pipeline.errors import Unavailable
 from pipeline.gateway.compression import compress_fast
 from pipeline.gateway.items import Message
+from pipeline.gateway.partition import choose
 from pipeline.gateway.rejection import too_large
 from schemas.topics import MAX_MESSAGE_BYTES, TAKEN, USAGE
 
@@ -122,6 +123,7 @@ class Sink:
             linger_ms=2,
             max_batch_size=256 * 1024,
             max_request_size=MAX_MESSAGE_BYTES,
+            partitioner=choose,
         )
         try:
             async with asyncio.timeout(kafka.CONNECT_TIMEOUT_S):
