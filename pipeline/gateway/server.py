@@ -20,6 +20,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from pipeline.errors import Misconfigured, Unavailable
 from pipeline.gateway import endpoint
+from pipeline.gateway.accepted import Accepted, fits, head_of
 from pipeline.gateway.certificate import Certificate
 from pipeline.gateway.delivery import Delivery
 from pipeline.gateway.endpoint import Endpoint, Incoming
@@ -46,6 +47,7 @@ CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "x-sentry-error, x-sentry-rate-limits, retry-after",
 }
+ACCEPTED = head_of(CORS)
 PREFLIGHT = {
     **CORS,
     "Access-Control-Allow-Methods": "POST",
@@ -172,6 +174,7 @@ class Server:
             return web.Response(status=200, headers=PREFLIGHT)
         self._answering += 1
         self._idle.clear()
+        response: web.StreamResponse
         try:
             if page is None:
                 response = await self._administer(request)
@@ -194,7 +197,7 @@ class Server:
             response.force_close()
         return response
 
-    async def _take(self, request: web.BaseRequest, page: re.Match[str]) -> web.Response:
+    async def _take(self, request: web.BaseRequest, page: re.Match[str]) -> web.StreamResponse:
         taken = await self._messages(request, page)
         held = sum(len(message.value) for message in taken.messages)
         self._held += held
@@ -206,10 +209,9 @@ class Server:
         finally:
             self._held -= held
         answer = {} if taken.event_id is None else {"id": taken.event_id}
-        headers = CORS
         if taken.limits:
-            headers = {**CORS, "X-Sentry-Rate-Limits": endpoint.limits_header(taken)}
-        return web.Response(body=msgspec.json.encode(answer), content_type="application/json", headers=headers)
+            return _json(200, answer, {**CORS, "X-Sentry-Rate-Limits": endpoint.limits_header(taken)})
+        return Accepted(ACCEPTED, msgspec.json.encode(answer)) if fits(request) else _json(200, answer)
 
     async def _messages(self, request: web.BaseRequest, page: re.Match[str]) -> endpoint.Taken:
         """Make messages of a request; from then on they are held, which may be far larger, and not its body."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
+import re
 import socket
 import time
 import uuid
@@ -221,3 +222,22 @@ def test_health_metrics_and_a_graceful_end(gateway: Gateway) -> None:
         assert b" 200 " in connection.recv(65536).partition(b"\r\n")[0]
     gateway.process.wait(20)
     assert gateway.process.exit_code == 0
+
+
+def test_answer_is_the_same_whether_the_connection_stays_or_not(gateway: Gateway) -> None:
+    """Only the last header tells them apart, and the date if a second has passed."""
+    body = b'{"event_id":"9ec79c33ec9942ab8353589fcb2e04dc","message":"x"}'
+    head = b"POST /api/1/store/?sentry_key=%s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n" % (
+        LOCAL_KEY.encode(),
+        len(body),
+    )
+    stays, closes, at_once = (head + end + b"\r\n" + body for end in (b"", b"Connection: close\r\n", b""))
+    answers = raw(gateway, stays + at_once + closes).split(b"HTTP/1.1 ")[1:]
+    assert [answer[:6] for answer in answers] == [b"200 OK"] * 3
+    first, second, last = (without_date(answer) for answer in answers)
+    assert first == second
+    assert last == first.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+
+
+def without_date(answer: bytes) -> bytes:
+    return re.sub(rb"Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r\n", b"Date\r\n", answer)
