@@ -56,7 +56,7 @@ def find_ipv4(flat: bytes, low: int, high: int) -> list[Span]:
 
 def _is_hosts(flat: bytes, match: re.Match[bytes], start: int, stop: int) -> bool:
     octets = (int(match[1]), int(match[2]), int(match[3]), int(match[4]))
-    if octets[0] in (0, 127, 255) or max(octets) > 255 or not any(octets[1:]):
+    if octets[0] in (0, 127, 255) or max(octets) > 255 or octets[1:] == (0, 0, 0):
         return False
     before, after = flat[max(0, start - 64) : start], flat[stop : stop + 1]
     return not _looks_like_version(before, octets, after) and _VERSION_AFTER.match(flat, stop) is None

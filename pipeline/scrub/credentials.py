@@ -49,7 +49,7 @@ def _addresses(domains: re.Pattern[bytes], flat: bytes, low: int, high: int) -> 
     end = min(len(flat), high + _LONGEST_DOMAIN)
     domain = domains.search(flat, low, end)
     while domain is not None and domain.start() < high:
-        if domain.end() == end:  # it may go on
+        if domain.end() == end < len(flat):  # it may go on
             domain = domains.match(flat, domain.start()) or domain
         start = _mailbox_start(flat, domain)
         if start >= 0:
