@@ -116,12 +116,20 @@ _DIGIT: Final = re.compile(rb"[0-9]")
 _ENCODED: Final = re.compile(rb"[0-9=]|[a-z][A-Z]")
 
 
+_PROSE: Final = re.compile(
+    rb"code|otp|pin|sess|token|api|secret|ssn|social|passw|identified| (?:is|as) ", re.IGNORECASE
+)
+"""What one of the expressions for prose begins with, or has in it before its value."""
+
+
 def find_spoken(flat: bytes, offset: int, _names: KeyNames) -> list[Span]:
     """Find passwords, one-time codes, session ids and SSNs in prose, and passwords in commands of protocols."""
     low = max(0, offset - _BACK)
-    found = find_spoken_password(flat, low, offset)
-    for find in (_codes, _credentials, _sessions, _numbers):
-        found += find(flat, low, offset)
+    found: list[Span] = []
+    if _PROSE.search(flat, low, offset) is not None:
+        found += find_spoken_password(flat, low, offset)
+        for find in (_codes, _credentials, _sessions, _numbers):
+            found += find(flat, low, offset)
     found += _commands(flat, max(0, offset - _COMMAND_BACK), offset)
     return sorted(found)
 
@@ -163,15 +171,20 @@ def _numbers(flat: bytes, low: int, high: int) -> list[Span]:
 
 
 def _commands(flat: bytes, low: int, high: int) -> list[Span]:
-    found = [match.span(1) for match in whole_matches(_PASS, flat, low, high) if _is_sent(flat, match)]
-    found += [match.span(1) for match in whole_matches(_MECHANISM, flat, low, high) if _is_encoded(match[1])]
-    found += [match.span(1) for match in whole_matches(_PASSWORD_ASKED, flat, low, high)]
-    for match in whole_matches(_LOGIN, flat, low, high):
-        if _ends_line(flat, match.end()):
-            found.append(match.span(match.lastindex or 2))
-    for match in whole_matches(_CACHE_AUTH, flat, low, high):
-        if _ends_line(flat, match.end()) and looks_secret(match[1]):
-            found.append(match.span(1))
+    words = flat[low:high]
+    found: list[tuple[int, int]] = []
+    if b"PASS" in words:
+        found += [match.span(1) for match in whole_matches(_PASS, flat, low, high) if _is_sent(flat, match)]
+    if b"334" in words:
+        found += [match.span(1) for match in whole_matches(_PASSWORD_ASKED, flat, low, high)]
+    if b"LOGIN" in words:
+        matches = [match for match in whole_matches(_LOGIN, flat, low, high) if _ends_line(flat, match.end())]
+        found += [match.span(match.lastindex or 2) for match in matches]
+    if b"AUTH" in words:
+        found += [match.span(1) for match in whole_matches(_MECHANISM, flat, low, high) if _is_encoded(match[1])]
+        for match in whole_matches(_CACHE_AUTH, flat, low, high):
+            if _ends_line(flat, match.end()) and looks_secret(match[1]):
+                found.append(match.span(1))
     return [(start, stop, PASSWORD) for start, stop in found if not is_blank(flat[start:stop])]
 
 

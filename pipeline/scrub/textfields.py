@@ -37,6 +37,7 @@ _BRACED_VALUE: Final = re.compile(rb"\{[^{}\s\"'\\\x01]{1,128}\}(?=;|\Z)")
 _CALL: Final = re.compile(rb"[A-Za-z_$][A-Za-z_$.]*(?:\((?=[)\\\x01\"'A-Za-z_])|\[[\\\x01]*[\"'])")
 """A call or a subscript: ``get_token()``, ``request.form['password']``."""
 _NUMBERS: Final = frozenset((CARD, SSN, IMEI, IBAN))
+_SOON_A_DIGIT: Final = re.compile(rb"[^\s0-9]{0,256}+[0-9]")
 _FETCH_MODES: Final = frozenset((b"include", b"omit", b"same-origin"))
 """What a browser's ``fetch`` takes as ``credentials``."""
 _WITH_DEFAULT: Final = (b"env(", b"environ.get(", b"ENV.fetch(", b"define(")
@@ -269,6 +270,10 @@ def _bare_value(flat: bytes, offset: int, at: int, name: bytes, kind: str, *, qu
                 return _span(flat, _PAIRS_VALUE.match(flat, scheme.end()), kind)
             at = scheme.end()
     encoded = flat.endswith(b"\x02\x02", 0, max(offset - 1, 0))
+    if not name.isascii() and not quoted and not _is_foreign_value(flat, offset, at):
+        return []
+    if kind in _NUMBERS and _SOON_A_DIGIT.match(flat, at) is None:
+        return []
     match = _BRACED_VALUE.match(flat, at) or (_ENCODED_VALUE if encoded else _WORD_VALUE).match(flat, at)
     if match is None or _says_other(match[0], kind):
         return []
@@ -277,11 +282,18 @@ def _bare_value(flat: bytes, offset: int, at: int, name: bytes, kind: str, *, qu
         return _checked(flat, match.start(), flat.index(b"?", match.start()), kind)
     if flat[offset - 1] == 0x3A and not quoted and word.lower() in _PROSE:
         return []
-    if not name.isascii() and not quoted and not (looks_secret(word) or (flat[offset - 1] == 0x3D and word.isascii())):
-        return []
     if at > offset and 0x2E in name and flat[offset - 1] == 0x3D and name.endswith(b"." + word):
         return []  # an assignment: "self.password = password"
     return _key_lines(flat, _span(flat, match, kind))
+
+
+def _is_foreign_value(flat: bytes, offset: int, at: int) -> bool:
+    """Whether what follows a key in another language is a value rather than prose in that language."""
+    match = _WORD_VALUE.match(flat, at, at + _LONGEST_LINE)
+    if match is None:
+        return False
+    word = match[0].rstrip(b".!?)]},;")
+    return looks_secret(word) or (flat[offset - 1] == 0x3D and word.isascii())
 
 
 def _key_lines(flat: bytes, spans: list[Span]) -> list[Span]:

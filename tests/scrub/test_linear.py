@@ -21,7 +21,7 @@ HARMLESS = (
     "password: |\n ", "private_key: " + "A" * 64 + "\n", "212-555-0147 ext ", "--- PASS:", "is too short ",
     "token 'a", "Your a code: 1", "enter code 1 ", "{password,", 'password";s:1:', "</key><string>", "requirepass ",
     "ENV A_TOKEN ", "password for a changed to ", 'key="password" value=', "ldapsearch -w ",
-    "&amp;quot;token&amp;quot;:",
+    "&amp;quot;token&amp;quot;:", "пароль\uff1a", "ssn:",
 )  # fmt: skip
 """What candidates report again and again, and what holds nothing."""
 
