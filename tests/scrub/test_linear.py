@@ -21,7 +21,7 @@ HARMLESS = (
     "password: |\n ", "private_key: " + "A" * 64 + "\n", "212-555-0147 ext ", "--- PASS:", "is too short ",
     "token 'a", "Your a code: 1", "enter code 1 ", "{password,", 'password";s:1:', "</key><string>", "requirepass ",
     "ENV A_TOKEN ", "password for a changed to ", 'key="password" value=', "ldapsearch -w ",
-    "&amp;quot;token&amp;quot;:", "пароль\uff1a", "ssn:",
+    "&amp;quot;token&amp;quot;:", "пароль\uff1a",
 )  # fmt: skip
 """What candidates report again and again, and what holds nothing."""
 
@@ -29,7 +29,7 @@ UNITS = (
     "@a@a.b", "a@b.co ", "1", "4111 ", "4111111111111111,", "1.2.3.4 ", "::1:", "password=", "password=x&", "\\", '"',
     '"password":"x",', '\\"', "%40", "%2540", "eyJhbGciOi.", "Bearer abcdef1 ", "://a:b@c ", "://a:", "/home/a/b ",
     "-----BEGIN PRIVATE KEY-----", "+1 415 555 2671 ", "DE89 3704 ", "xoxb-", "[", "sk-a1-", "\n", "é", "Cookie: ",
-    "01 02 03 04 05 ", *HARMLESS,
+    "01 02 03 04 05 ", "ssn:", *HARMLESS,
 )  # fmt: skip
 
 
