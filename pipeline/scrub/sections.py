@@ -191,27 +191,28 @@ def _members(text: bytes) -> _Members:
         key = b'"%b":' % name.encode()
         start = at + 1 + len(key)
         if text[at + 1 : start] != key or text[start] <= 0x20:
-            return _members_with_spaces(text)
+            return _members_with_spaces(text, members)
         value = bytes(raw)
         values.append(value)
         starts.append(start)
         at = start + len(value)
         if text[at] not in (0x2C, 0x7D):
-            return _members_with_spaces(text)
+            return _members_with_spaces(text, members)
     return _Members(list(members), values, starts)
 
 
-def _members_with_spaces(text: bytes) -> _Members:
-    """Do the same where there is white space between tokens, or a key is escaped or repeated: value by value."""
+def _members_with_spaces(text: bytes, members: dict[str, msgspec.Raw]) -> _Members:
+    """Do the same where there is white space between tokens, or a key is escaped or repeated."""
     names: list[str] = []
     values: list[bytes] = []
     starts: list[int] = []
     at = skip_space(text, skip_space(text, 0) + 1)
     while text[at : at + 1] == b'"':
         end_of_key = string_stop(text, at + 1)
-        names.append(text[at + 1 : end_of_key].decode("utf-8", "replace"))
+        name = text[at + 1 : end_of_key].decode("utf-8", "replace")
         start = skip_space(text, skip_space(text, end_of_key + 1) + 1)
-        stop = leaves(text, start)[1] if text[start] in b'"[{-0123456789' else start + 4 + (text[start] == 0x66)
+        stop = _stop_of(text, start, bytes(members.get(name, b"")))
+        names.append(name)
         values.append(text[start:stop])
         starts.append(start)
         at = skip_space(text, stop)
@@ -219,3 +220,11 @@ def _members_with_spaces(text: bytes) -> _Members:
             break
         at = skip_space(text, at + 1)
     return _Members(names, values, starts)
+
+
+def _stop_of(text: bytes, start: int, value: bytes) -> int:
+    """Return where the value at ``start`` ends; ``value`` is the last one of its key, so mostly this one."""
+    stop = start + len(value)
+    if value and text.startswith(value, start) and text[skip_space(text, stop)] in (0x2C, 0x7D):
+        return stop
+    return leaves(text, start)[1] if text[start] in b'"[{-0123456789' else start + 4 + (text[start] == 0x66)
