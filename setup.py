@@ -1,8 +1,8 @@
 """Compiles the pure stages when ``AFTERSHOCK_COMPILE=1`` is set, as it is for wheels; see docs/operate.md.
 
-The same sources run interpreted without it: nothing in them knows. Modules that define msgspec structs stay so,
-because a compiled class loses the options in its head (``frozen``, ``gc``), and so do those whose classes are extended
-elsewhere, and everything that waits for servers.
+The same sources run interpreted without it; ``pipeline/scrub/number_runs.py`` alone knows. Modules that define msgspec
+structs stay so, because a compiled class loses the options in its head (``frozen``, ``gc``), and so do those whose
+classes are extended elsewhere, and everything that waits for servers.
 """
 
 from __future__ import annotations

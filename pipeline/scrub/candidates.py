@@ -1,4 +1,4 @@
-"""What the scan looks for: one expression a candidate, matched over the raw JSON bytes in a single pass.
+"""What the scan looks for: one expression a candidate, matched over the raw JSON bytes.
 
 A candidate is cheap and generous: it only says "look here". It must not depend on what stands before it as a word
 boundary does, because in raw JSON ``\\n`` puts an ``n`` there; the exact checks read the flat form and decide.
