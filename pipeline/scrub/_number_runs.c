@@ -41,6 +41,10 @@ typedef struct {
     Py_ssize_t count, room;
 } Runs;
 
+typedef struct {
+    Py_ssize_t run, addresses[3]; /* where the last run of digits looked at ends, and the last address of each separator */
+} Ends;
+
 static inline Byte is_digit(Byte byte) { return (Byte)(byte - '0') < 10; }
 static inline Byte is_letter(Byte byte) { return (Byte)((byte | 0x20) - 'a') < 26; }
 static inline Byte is_hex(Byte byte) { return is_digit(byte) | ((Byte)((byte | 0x20) - 'a') < 6); }
@@ -167,33 +171,58 @@ is_worth_a_look(const Byte *text, const Byte *numeric, Py_ssize_t *end)
     return digits >= FEWEST_DIGITS || (has_plus && digits >= FEWEST_ABROAD) || (dots >= 3 && digits >= 4);
 }
 
+/* Keep what stands at a marked byte, if it may be a number that was not looked at before. */
+static int
+look_at(const Byte *text, const Byte *numeric, Py_ssize_t length, Py_ssize_t at, Byte mark, Ends *ends, Runs *kept)
+{
+    if (mark & 1 && at >= ends->run) {
+        ends->run = at;
+        if (is_worth_a_look(text, numeric, &ends->run) && keep(kept, at, ends->run))
+            return -1;
+    }
+    if (!(mark & 2))
+        return 0;
+    if (text[at] == '%') {
+        if ((text[at + 2] | 0x20) != 'a')
+            return 0;
+        return keep(kept, at - 4, at + LONGEST_CODED < length ? at + LONGEST_CODED : length);
+    }
+    if (is_digit(text[at])) {
+        Py_ssize_t stop = at + LONGEST_IBAN_HEAD;
+        return begins_iban(text + at) ? keep(kept, at - 2, stop < length ? stop : length) : 0;
+    }
+    Py_ssize_t *end = &ends->addresses[text[at] == ':' ? 0 : text[at] == '-' ? 1 : 2];
+    return at >= *end ? keep_address(text, at, end, kept) : 0;
+}
+
+static inline uint64_t
+eight(const Byte *from)
+{
+    uint64_t bytes;
+    memcpy(&bytes, from, 8);
+    return bytes;
+}
+
 static int
 find_runs(const Byte *text, const Byte *numeric, const Byte *marks, Py_ssize_t length, Runs *kept)
 {
-    Py_ssize_t run_end = 0, address_ends[3] = {0};
-    for (Py_ssize_t block = 0; block < length; block += 8) {
-        uint64_t eight;
-        memcpy(&eight, marks + block, 8);
-        if (eight == 0)
+    Ends ends = {0};
+    for (Py_ssize_t block = 0; block < length; block += 32) {
+        const Byte *here = marks + block;
+        if ((eight(here) | eight(here + 8) | eight(here + 16) | eight(here + 24)) == 0)
             continue;
-        for (Py_ssize_t at = block; at < block + 8 && at < length; at++) {
-            if (marks[at] & 1 && at >= run_end) {
-                run_end = at;
-                if (is_worth_a_look(text, numeric, &run_end) && keep(kept, at, run_end))
-                    return -1;
-            }
-            if (!(marks[at] & 2))
+        for (Py_ssize_t part = block; part < block + 32; part += 8) {
+            if (eight(marks + part) == 0)
                 continue;
-            if (text[at] == '%') {
-                if ((text[at + 2] | 0x20) == 'a' && keep(kept, at - 4, at + LONGEST_CODED < length ? at + LONGEST_CODED : length))
-                    return -1;
-            } else if (is_digit(text[at])) {
-                Py_ssize_t stop = at + LONGEST_IBAN_HEAD;
-                if (begins_iban(text + at) && keep(kept, at - 2, stop < length ? stop : length))
-                    return -1;
-            } else {
-                Py_ssize_t *end = &address_ends[text[at] == ':' ? 0 : text[at] == '-' ? 1 : 2];
-                if (at >= *end && keep_address(text, at, end, kept))
+            Byte marked[8]; /* gathered without a branch, of which no processor would guess the way */
+            int count = 0;
+            for (int index = 0; index < 8; index++) {
+                marked[count] = (Byte)index;
+                count += marks[part + index] != 0;
+            }
+            for (int index = 0; index < count; index++) {
+                Py_ssize_t at = part + marked[index];
+                if (look_at(text, numeric, length, at, marks[at], &ends, kept))
                     return -1;
             }
         }
