@@ -1,8 +1,8 @@
 """Compiles the pure stages when ``AFTERSHOCK_COMPILE=1`` is set, as it is for wheels; see docs/operate.md.
 
-The same sources run interpreted without it; ``pipeline/scrub/number_runs.py`` alone knows. Modules that define msgspec
-structs stay so, because a compiled class loses the options in its head (``frozen``, ``gc``), and so do those whose
-classes are extended elsewhere, and everything that waits for servers.
+The same sources run interpreted without it; the modules that import one of ``IN_C`` alone know. Modules that define
+msgspec structs stay so, because a compiled class loses the options in its head (``frozen``, ``gc``), and so do those
+whose classes are extended elsewhere, and everything that waits for servers.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ INTERPRETED = frozenset(
         *(f"scrub.{name}" for name in ("allow", "audit", "kinds", "number_runs", "policy", "scrubber")),
     )
 )
+IN_C = ("_surrogates", "scrub._number_runs")
 
 
 def extensions() -> list[Any]:
@@ -38,10 +39,13 @@ def extensions() -> list[Any]:
 
     files = [Path("pipeline", *name.split(".")).with_suffix(".py") for name in HOT if name not in INTERPRETED]
     stages = mypycify([str(file) for file in files if file.is_file() and file.stem != "__init__"], debug_level="0")
-    runs = Extension(
-        "pipeline.scrub._number_runs", ["pipeline/scrub/_number_runs.c"], extra_compile_args=["-O3", "-std=c11"]
-    )
-    return [*stages, runs]
+    return [*stages, *map(written_in_c, IN_C)]
+
+
+def written_in_c(name: str) -> Extension:
+    """Return an extension that has one file of C."""
+    path = f"pipeline/{name.replace('.', '/')}.c"
+    return Extension(f"pipeline.{name}", [path], extra_compile_args=["-O3", "-std=c11"])
 
 
 setup(ext_modules=extensions())

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.errors import Refused
+from pipeline.surrogates import escapes_surrogate
 from schemas.event import Event
 from schemas.topics import MAX_EVENT_BYTES
 
@@ -31,7 +32,6 @@ _DECODER = msgspec.json.Decoder(Event)
 _AT = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 _KEY_AT = re.compile(r" - at `key in \$(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<index>\d+)\]|(?P<any>\[\.\.\.\])")
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _LONE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -92,7 +92,7 @@ def as_text(raw: bytes) -> tuple[bytes, tuple[str, ...]]:
             raw.decode()
         except UnicodeDecodeError:
             raw, mended = raw.decode("utf-8", "replace").encode(), ("utf-8",)
-    if _SURROGATE.search(raw):
+    if escapes_surrogate(raw):
         try:
             msgspec.json.decode(raw)
         except msgspec.DecodeError:

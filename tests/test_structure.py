@@ -53,6 +53,7 @@ PURE = (
     "scrub",
     "tables.sessions",
     "storage",
+    "surrogates",
     "tables.columns",
     "thin",
     "turns",
