@@ -22,10 +22,10 @@ HOT = (
 INTERPRETED = frozenset(
     (
         "fingerprint.v1.model",
-        *(f"scrub.{name}" for name in ("allow", "audit", "kinds", "number_runs", "policy", "scrubber")),
+        *(f"scrub.{name}" for name in ("allow", "audit", "kinds", "number_runs", "outline", "policy", "scrubber")),
     )
 )
-IN_C = ("_surrogates", "scrub._number_runs")
+IN_C = ("_surrogates", "scrub._number_runs", "scrub._outline")
 
 
 def extensions() -> list[Any]:

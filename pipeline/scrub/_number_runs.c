@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "_wide.h"
+
 #define BEFORE 4 /* what expressions read before a first digit: %2b and a parenthesis, or an escape such as \n */
 #define FEWEST_DIGITS 9 /* of anything but IPv4 addresses, and telephone numbers with a plus sign */
 #define FEWEST_ABROAD 8
@@ -19,16 +21,6 @@
 #define LONGEST_IBAN_HEAD 16
 #define LONGEST_CODED 18 /* of what the expression for colons as %3a matches, from its first %3a on */
 #define MARGIN 32 /* zeros around the copy of the text, so that looking a few bytes further needs no check */
-
-/* Compile for wider vectors as well, where the loader can choose between the two. */
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__has_attribute)
-#if __has_attribute(target_clones)
-#define WIDE __attribute__((target_clones("avx2", "default")))
-#endif
-#endif
-#ifndef WIDE
-#define WIDE
-#endif
 
 typedef uint8_t Byte;
 

@@ -8,11 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Final
 
-import msgspec
-
-from pipeline.scrub.jsontext import leaves, skip_space, string_stop
-
-_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+from pipeline.scrub.outline import members_of
 
 _SECTIONS: Final = frozenset(
     [
@@ -115,7 +111,7 @@ class Sections:
 
     def __init__(self, text: bytes) -> None:
         self._text = text
-        self._members = _members(text)
+        self._members = _Members(text, 0, len(text))
         self._inner: dict[int, _Members] = {}
 
     def section_at(self, offset: int) -> str:
@@ -125,9 +121,10 @@ class Sections:
     def _part_at(self, offset: int, index: int) -> str:
         """Return the second-level key that ``offset`` is under, in the member at ``index``; empty in no object."""
         if index not in self._inner:
-            self._inner[index] = _members(self._members.values[index])
+            members = self._members
+            self._inner[index] = _Members(self._text, members.starts[index], members.stops[index])
         inner = self._inner[index]
-        return inner.name(inner.index_at(offset - self._members.starts[index]))
+        return inner.name(inner.index_at(offset))
 
     def field_at(self, offset: int, owner: bytes | None) -> str:
         """Return the name of the place of ``offset``; ``owner`` is the key that directly holds it, if known."""
@@ -161,14 +158,12 @@ def _under(text: bytes, key: bytes, start: int, offset: int) -> bool:
 
 
 class _Members:
-    """The members of one object: the keys, the values, and where in the object's text the values begin."""
+    """The members of one object in a text: the keys, and where the values begin and end."""
 
-    __slots__ = ("_names", "starts", "values")
+    __slots__ = ("_names", "starts", "stops")
 
-    def __init__(self, names: list[str], values: list[bytes], starts: list[int]) -> None:
-        self._names = names
-        self.values = values
-        self.starts = starts
+    def __init__(self, text: bytes, start: int, stop: int) -> None:
+        self._names, self.starts, self.stops = members_of(text, start, stop)
 
     def index_at(self, offset: int) -> int:
         """Return the index of the member that ``offset`` is in, or -1."""
@@ -177,54 +172,3 @@ class _Members:
     def name(self, index: int) -> str:
         """Return the key of the member at ``index``; an empty one for -1."""
         return self._names[index] if index >= 0 else ""
-
-
-def _members(text: bytes) -> _Members:
-    """Return the members of the object that ``text`` is; none for anything else."""
-    at = skip_space(text, 0)
-    if text[at : at + 1] != b"{":
-        return _Members([], [], [])
-    members = _MEMBERS.decode(text)
-    values: list[bytes] = []
-    starts: list[int] = []
-    for name, raw in members.items():
-        key = b'"%b":' % name.encode()
-        start = at + 1 + len(key)
-        if text[at + 1 : start] != key or text[start] <= 0x20:
-            return _members_with_spaces(text, members)
-        value = bytes(raw)
-        values.append(value)
-        starts.append(start)
-        at = start + len(value)
-        if text[at] not in (0x2C, 0x7D):
-            return _members_with_spaces(text, members)
-    return _Members(list(members), values, starts)
-
-
-def _members_with_spaces(text: bytes, members: dict[str, msgspec.Raw]) -> _Members:
-    """Do the same where there is white space between tokens, or a key is escaped or repeated."""
-    names: list[str] = []
-    values: list[bytes] = []
-    starts: list[int] = []
-    at = skip_space(text, skip_space(text, 0) + 1)
-    while text[at : at + 1] == b'"':
-        end_of_key = string_stop(text, at + 1)
-        name = text[at + 1 : end_of_key].decode("utf-8", "replace")
-        start = skip_space(text, skip_space(text, end_of_key + 1) + 1)
-        stop = _stop_of(text, start, bytes(members.get(name, b"")))
-        names.append(name)
-        values.append(text[start:stop])
-        starts.append(start)
-        at = skip_space(text, stop)
-        if text[at] != 0x2C:
-            break
-        at = skip_space(text, at + 1)
-    return _Members(names, values, starts)
-
-
-def _stop_of(text: bytes, start: int, value: bytes) -> int:
-    """Return where the value at ``start`` ends; ``value`` is the last one of its key, so mostly this one."""
-    stop = start + len(value)
-    if value and text.startswith(value, start) and text[skip_space(text, stop)] in (0x2C, 0x7D):
-        return stop
-    return leaves(text, start)[1] if text[start] in b'"[{-0123456789' else start + 4 + (text[start] == 0x66)
