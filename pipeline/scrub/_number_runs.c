@@ -63,7 +63,7 @@ mark(const Byte *text, const Byte *numeric, Byte *marks, Py_ssize_t length)
 {
     for (Py_ssize_t at = 0; at < length; at++) {
         const Byte *here = text + at;
-        Byte colon = (here[0] == ':') & (here[-1] != '"');
+        Byte colon = (here[0] == ':') & ((here[-1] == ':') | ((here[-1] >= '0') & (here[1] >= '0')));
         Byte dash = (here[0] == '-') & (here[3] == '-') & (here[6] == '-');
         Byte dot = (here[0] == '.') & (here[5] == '.');
         Byte coded = (here[0] == '%') & (here[1] == '3');
