@@ -1,7 +1,7 @@
 """The outline of a JSON object: the keys of its members, and where their values begin and end.
 
 Compiled (see ``_outline.c``), what is inside of the values is passed over 64 bytes at once. Interpreted, msgspec finds
-where values end, unless white space stands between the tokens; what is found is the same.
+where values end, unless their keys are repeated or escaped; what is found is the same.
 """
 
 from __future__ import annotations
@@ -23,47 +23,26 @@ except ImportError:
 
         :raises ValueError: when what begins as an object is none.
         """
-        inside = text[start:stop]
-        at = skip_space(inside, 0)
-        if inside[at : at + 1] != b"{":
+        at = skip_space(text, start)
+        if at >= stop or text[at] != 0x7B:
             return [], [], []
         try:
-            members = _MEMBERS.decode(inside)
+            members = _MEMBERS.decode(text[start:stop])
         except msgspec.DecodeError as error:
             raise ValueError("not a JSON object") from error
-        starts: list[int] = []
-        stops: list[int] = []
-        for name, raw in members.items():
-            key = b'"%b":' % name.encode()
-            value = at + 1 + len(key)
-            if inside[at + 1 : value] != key or inside[value] <= 0x20:
-                return _members_with_spaces(inside, start, members)
-            at = value + len(bytes(raw))
-            if inside[at] not in (0x2C, 0x7D):
-                return _members_with_spaces(inside, start, members)
-            starts.append(start + value)
-            stops.append(start + at)
-        if starts and inside[at] == 0x2C:  # a key is repeated
-            return _members_with_spaces(inside, start, members)
-        return list(members), starts, stops
-
-    def _members_with_spaces(
-        text: bytes, offset: int, members: dict[str, msgspec.Raw]
-    ) -> tuple[list[str], list[int], list[int]]:
-        """Do the same where there is white space between tokens, or a key is escaped or repeated."""
         names: list[str] = []
         starts: list[int] = []
         stops: list[int] = []
-        at = skip_space(text, skip_space(text, 0) + 1)
-        while text[at : at + 1] == b'"':
+        at = skip_space(text, at + 1)
+        while text[at] == 0x22:
             end_of_key = string_stop(text, at + 1)
             name = text[at + 1 : end_of_key].decode("utf-8", "replace")
-            start = skip_space(text, skip_space(text, end_of_key + 1) + 1)
-            stop = _stop_of(text, start, bytes(members.get(name, b"")))
+            begin = skip_space(text, skip_space(text, end_of_key + 1) + 1)
+            end = _stop_of(text, begin, bytes(members.get(name, b"")))
             names.append(name)
-            starts.append(offset + start)
-            stops.append(offset + stop)
-            at = skip_space(text, stop)
+            starts.append(begin)
+            stops.append(end)
+            at = skip_space(text, end)
             if text[at] != 0x2C:
                 break
             at = skip_space(text, at + 1)

@@ -43,6 +43,7 @@ def written(members: list[tuple[str, Any]], space: str, *, escape: bool) -> tupl
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.tuples(words, values), max_size=6), spaces, st.booleans(), words)
 @example([("a", 1), ("a", "x"), ("a", 1)], "", True, "")
+@example([("a", [{}]), ("a", [])], "", True, "")
 @example([("\u0000", {"\\": "\\\\"}), ("b", ["]", '"', '\\"]'])], " ", False, "{")
 def test_members_are_found_where_they_were_written(
     members: list[tuple[str, Any]], space: str, escape: bool, around: str
