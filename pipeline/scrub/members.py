@@ -80,8 +80,8 @@ def may_be_beside(text: bytes, end: int) -> bool:
 
     Most such words are ordinary values, such as ``"function": "get_token",``: a member's whose key is no "name".
     """
-    quote = text.rfind(b'"', 0, end - 1)
-    if quote != end - 2 or text[quote - 1] == 0x5C:
+    quote = end - 2
+    if text[quote] != 0x22 or text[quote - 1] == 0x5C:
         return True
     before = text.rfind(b'"', 0, quote) - 1
     if text[before] != 0x3A or text[before - 1] != 0x22:

@@ -59,13 +59,13 @@ class Scan:
         """Return where candidates end in ``text``, in the order the scan found them."""
         found: list[Hit] = []
         if self._others is not None:
-            self._others.scan(text, _report, context=found)
+            self._others.scan(text, _report, 0, found)
         if self._numbers is None:
             return found
         runs, begins, shifts = number_runs(text)
         if runs:
             inside: list[Hit] = []
-            self._numbers.scan(runs, _report, context=inside)
+            self._numbers.scan(runs, _report, 0, inside)
             for end, number in inside:
                 run = bisect_right(begins, end - 1) - 1
                 found.append((end + shifts[run], number + self._first_number))
@@ -73,7 +73,10 @@ class Scan:
 
     def hides(self, hits: list[Hit]) -> bool:
         """Whether escapes among what was found may hide more from the scan."""
-        return any(number in self._unicode for _, number in hits)
+        for _, number in hits:  # noqa: SIM110 - compiled, a loop takes a third of what a generator does
+            if number in self._unicode:
+                return True
+        return False
 
     def custom_spans(self, finder: str, flat: bytes, offset: int) -> list[Span]:
         """Find what one of the policy's own patterns matches around the spot."""
