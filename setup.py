@@ -44,8 +44,9 @@ def extensions() -> list[Any]:
 
 def written_in_c(name: str) -> Extension:
     """Return an extension that has one file of C."""
-    path = f"pipeline/{name.replace('.', '/')}.c"
-    return Extension(f"pipeline.{name}", [path], extra_compile_args=["-O3", "-std=c11"])
+    path = Path("pipeline", *name.split(".")).with_suffix(".c")
+    headers = [str(header) for header in path.parent.glob("*.h")]
+    return Extension(f"pipeline.{name}", [str(path)], depends=headers, extra_compile_args=["-O3", "-std=c11"])
 
 
 setup(ext_modules=extensions())
