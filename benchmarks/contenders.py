@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.events import Generator
-from benchmarks.processes import cpu_seconds, peak_megabytes
+from benchmarks.processes import cpu_seconds, group, peak_megabytes
 from benchmarks.servers import Place, Servers, produce
 from deploy.local.component import Component
 from deploy.local.ports import free_port
@@ -39,8 +39,8 @@ class Run:
         contender: who ran.
         events: how many events waited on the topic.
         events_per_second: rows that became visible, between the warm-up and the end.
-        cpu_us: microseconds of CPU an event in the same time, by process: contender, clickhouse, broker.
-        peak_mb: the contender's peak resident memory.
+        cpu_us: microseconds of CPU an event in the same time: contender (all of its processes), clickhouse, broker.
+        peak_mb: the peak resident memory of the contender's processes, added up; what they share counts for each.
         bytes_per_event: what ``errors`` takes on disk, merged as far as it was at the end of the run.
         bytes_per_event_all: the same for all tables.
         stage_us: microseconds an event by stage, for the contender that tells.
@@ -119,7 +119,7 @@ def measure(name: str, servers: Servers, generator: Generator, events: int, numb
                 events=events,
                 events_per_second=rows / seconds,
                 cpu_us={key: (used_after[key] - used_before[key]) / rows * 1e6 for key in used_after},
-                peak_mb=peak_megabytes(process.pid or 0),
+                peak_mb=sum(map(peak_megabytes, group(process.pid or 0))),
                 bytes_per_event=_bytes(place, "table = 'errors'") / events,
                 bytes_per_event_all=_bytes(place, "1") / events,
             )
@@ -149,7 +149,7 @@ def _wait(place: Place, process: Process, rows: int) -> tuple[float, int]:
 
 def _used(process: Process, servers: Servers) -> dict[str, float]:
     return {
-        "contender": cpu_seconds(process.pid or 0),
+        "contender": sum(map(cpu_seconds, group(process.pid or 0))),
         "clickhouse": cpu_seconds(servers.clickhouse.process.pid or 0),
         "broker": cpu_seconds(servers.broker.process.pid or 0),
     }

@@ -26,7 +26,6 @@ from faust.types import TP
 from mode import Service
 
 from pipeline import kafka
-from pipeline.assemble import make_processes
 from pipeline.clickhouse import ClickHouse
 from pipeline.config import KafkaSettings, Settings
 from pipeline.counting import Counting
@@ -41,15 +40,15 @@ from pipeline.ledger import Ledger
 from pipeline.metrics import Metrics
 from pipeline.records import Boundaries, Record, Source
 from pipeline.retry import until_available
+from pipeline.stages.parent import StageProcess
 from pipeline.tables.alerts import alert_ids
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.issues import change_of
-from pipeline.thin import Thinner
 from pipeline.transport import topic_partitions
 from pipeline.window_state import Changelog, is_progress
 from pipeline.windows import Windows
 from schemas.alert import Alert, encode_alert
-from schemas.topics import ALERTS, CONSUMER_GROUP, COUNTS, ERRORS, ISSUE_CHANGES, MAX_MESSAGE_BYTES, WINDOWS
+from schemas.topics import ALERTS, CONSUMER_GROUP, COUNTS, ERRORS, ISSUE_CHANGES, MAX_MESSAGE_BYTES, STORED, WINDOWS
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +79,7 @@ class App(faust.App):  # type: ignore[misc]
 
 
 class Worker:
-    """One worker process: a Faust app and everything its agents call.
+    """One worker: a Faust app and everything its agents call, with the process of the stages beside it.
 
     Args:
         settings: all settings.
@@ -90,14 +89,13 @@ class Worker:
         self.settings = settings
         self.metrics = Metrics()
         self.failure: BaseException | None = None
+        self._stages = StageProcess(settings)
         self._executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="clickhouse")
         self._clickhouse = ClickHouse(settings.clickhouse)
         self._ledger = Ledger(self._clickhouse)
         self._issue_store = IssueStore(self._clickhouse)
         self._states = IssueStates()
         self._states_read = asyncio.Event()
-        self._processes = make_processes(settings, self._states)
-        self._thinner = Thinner(settings.storage)
         self._counts_partitions = COUNTS.partitions_with(settings.kafka.partitions)
         self._incarnations: dict[str, str] = {}
         self._intakes: dict[str, Intake] = {}
@@ -117,11 +115,16 @@ class Worker:
         )
         self.health = Health(settings, self.metrics, self.app, lambda: self._intakes, self._clickhouse_answers)
         self._wire()
+        self._stages.wait_ready()
+
+    def close(self) -> None:
+        """End what runs beside the app, when the app has ended."""
+        self._stages.close()
 
     def _wire(self) -> None:
         app = self.app
-        for topic in self._processes:
-            app.agent(self._channel(topic), name=topic, concurrency=1)(self._intake_agent(topic))
+        for topic in STORED:
+            app.agent(self._channel(topic.name), name=topic.name, concurrency=1)(self._intake_agent(topic.name))
         app.agent(self._channel(COUNTS.name), name=COUNTS.name, concurrency=1)(self._counts_agent)
         app.timer(TICK_S, name="tick")(self._tick)
         app.task(self._start)
@@ -210,11 +213,14 @@ class Worker:
 
     def _note_change(self, record: Record) -> None:
         try:
-            self._states.put(*change_of(record))
+            change = change_of(record)
         except ValueError as error:
             log.error(
                 "%s: offset %d of partition %d skipped: %s", ISSUE_CHANGES.name, record.offset, record.partition, error
             )
+        else:
+            self._states.put(*change)
+            self._stages.note(*change)
 
     # What the agents call
 
@@ -228,17 +234,16 @@ class Worker:
             most_in_flight=worker.batches_in_flight,
             source=lambda partition: Source(topic, incarnation, partition),
             begun=self._begun,
-            deliver=self._delivery(topic).deliver,
+            deliver=self._delivery().deliver,
             done=lambda partition, offset: self._done(topic, partition, offset),
             failed=self._fail,
             clock=time.monotonic,
         )
         return self._intakes[topic]
 
-    def _delivery(self, topic: str) -> Delivery:
+    def _delivery(self) -> Delivery:
         return Delivery(
-            self._processes[topic],
-            self._thinner.thin,
+            self._stages,
             COLUMNS,
             held=lambda generation: self.app.consumer.lease.held(generation),
             ledger=self._ledger,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from pipeline.config import Settings
 from pipeline.count import Counter
 from pipeline.fingerprint import Grouping
 from pipeline.inbound import Inbound
 from pipeline.issues.states import IssueStates
-from pipeline.process import Outcome, Processor
-from pipeline.records import Batch
+from pipeline.process import Processor
 from pipeline.scrub import Scrubber
+from pipeline.stages.batch import Begin, gathered
 from pipeline.tables.alerts import process_alerts
 from pipeline.tables.check_ins import CHECK_INS_TABLE, CheckInRows
 from pipeline.tables.each import Each, MakeRows
@@ -21,7 +19,6 @@ from pipeline.tables.logs import LOGS_TABLE, LogRows
 from pipeline.tables.outcomes import OUTCOMES_TABLE, outcome_rows
 from pipeline.tables.releases import RELEASE_TABLES, ReleaseRows
 from pipeline.tables.sessions import SESSION_AGGREGATES_TABLE, SESSIONS_TABLE, SessionRows
-from pipeline.turns import Steps, at_once
 from schemas.topics import (
     ALERTS,
     CHECK_INS,
@@ -36,11 +33,9 @@ from schemas.topics import (
     SPANS,
 )
 
-Process = Callable[[Batch], Steps[Outcome]]
 
-
-def make_processes(settings: Settings, states: IssueStates | None = None) -> dict[str, Process]:
-    """Return what is done with the batches of each topic that ends in tables, by the topic's name.
+def make_processes(settings: Settings, states: IssueStates | None = None) -> dict[str, Begin]:
+    """Return how a batch begins of each topic that ends in tables, by the topic's name.
 
     ``states`` are the issues' states as the worker follows them.
     """
@@ -48,7 +43,7 @@ def make_processes(settings: Settings, states: IssueStates | None = None) -> dic
     key = settings.hash_key.encode()
     prefix = settings.kafka.topic_prefix
     inbound = Inbound(settings.inbound)
-    events = make_processor(settings, states, scrubber).in_steps
+    events = make_processor(settings, states, scrubber).begin
     others: dict[str, tuple[tuple[str, ...], MakeRows]] = {
         SESSIONS.name: ((SESSIONS_TABLE, SESSION_AGGREGATES_TABLE), SessionRows(key, inbound)),
         LOGS.name: ((LOGS_TABLE,), LogRows(scrubber, key, inbound)),
@@ -60,9 +55,11 @@ def make_processes(settings: Settings, states: IssueStates | None = None) -> dic
     return {
         ERRORS.name: events,
         SPANS.name: events,
-        ALERTS.name: at_once(process_alerts),
-        ISSUE_CHANGES.name: at_once(process_issue_changes),
-        **{topic: at_once(Each(tables, rows, topic_prefix=prefix).process) for topic, (tables, rows) in others.items()},
+        ALERTS.name: gathered(process_alerts),
+        ISSUE_CHANGES.name: gathered(process_issue_changes),
+        **{
+            topic: gathered(Each(tables, rows, topic_prefix=prefix).process) for topic, (tables, rows) in others.items()
+        },
     }
 
 

@@ -98,8 +98,10 @@ class ClickHouse:
         """Where the server is, without credentials."""
         return self._settings.url
 
-    def insert(self, table: str, columns: Sequence[str], lines: bytes, token: str) -> None:
+    def insert(self, table: str, columns: Sequence[str], lines: bytes | Iterator[bytes], token: str) -> None:
         """Insert rows in ``JSONCompactEachRow`` as one block; a second insert with the same token adds nothing.
+
+        ``lines`` are the rows, or yields them piece by piece. Where it raises, that is raised, and nothing is inserted.
 
         Raises:
             Unavailable: the server could not take it now; nothing says whether it did, so send the same again.

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any, Protocol
 
@@ -20,14 +20,12 @@ from msgspec.json import Encoder
 from pipeline import normalize
 from pipeline.clickhouse import ClickHouse, RequestRejected
 from pipeline.errors import Unavailable
+from pipeline.inserts import GivenUp, Inserts
 from pipeline.ledger import Ledger, token
 from pipeline.metrics import Metrics
-from pipeline.process import Outcome
 from pipeline.records import Batch, Record, header
 from pipeline.retry import until_available
-from pipeline.rows import Row
-from pipeline.turns import Result, Steps, to_the_end
-from schemas.counts import CountsBatch, encode_counts
+from pipeline.stages.messages import Ended
 from schemas.dead_letter import DeadLetter
 from schemas.topics import COUNTS, DEAD_LETTERS
 
@@ -45,11 +43,6 @@ DEAD_LETTER_COLUMNS = (
     "reason",
     "bytes",
 )
-HOPS = 4
-"""How many rounds the event loop makes at each pause of the stages.
-
-A fetch goes from task to task before it is here, a round each; with one round a pause it took most of a second.
-"""
 UNACCEPTABLE_ROW = frozenset((6, 26, 27, 38, 41, 53, 69, 70, 72, 117, 130, 131, 321, 376, 407, 467, 675, 691))
 """ClickHouse's error numbers for a value that a column cannot take (src/Common/ErrorCodes.cpp)."""
 MOST_REFUSED = 1000
@@ -57,6 +50,10 @@ MOST_REFUSED = 1000
 table was altered, or does not fit this version. Their partitions stand still, and are found so, until it takes them."""
 REFUSED_A_TRY = 100
 """So many may be refused each time that it is tried again: the first event of a batch may be bad all the same."""
+
+
+ApartRow = tuple[int, bytes]
+"""A row as a line, behind the offset of its event."""
 
 
 class Send(Protocol):
@@ -78,12 +75,24 @@ class Send(Protocol):
         """Send it."""
 
 
+class Stages(Protocol):
+    """What takes batches through the pure stages; see :class:`pipeline.stages.parent.StageProcess`."""
+
+    async def process(self, batch: Batch, taken: asyncio.Future[None], rows: Callable[[str, bytes], None]) -> Ended:
+        """Return what has become of a batch; ``rows`` are given to it by and by, each time of one table.
+
+        ``taken`` is set when another batch may come.
+        """
+
+    async def rows_apart(self, batch: Batch, table: str) -> list[ApartRow]:
+        """Return each row that all of a batch's events make in a table."""
+
+
 class Delivery:
     """Delivers batches of one topic.
 
     Args:
-        process: the pure stages; one batch at a time goes through them.
-        thin: takes rows out of an outcome for which others stand from then on; returns how many.
+        stages: the pure stages.
         columns: the columns of each table's rows; ``kafka_offset`` is among them.
         held: returns when a generation's partitions are known to be this worker's; raises where they are not.
         ledger: where batches are written down before anything of them is sent.
@@ -95,8 +104,7 @@ class Delivery:
 
     def __init__(
         self,
-        process: Callable[[Batch], Steps[Outcome]],
-        thin: Callable[[Outcome], int],
+        stages: Stages,
         columns: Mapping[str, tuple[str, ...]],
         *,
         held: Callable[[int], Awaitable[None]],
@@ -106,9 +114,7 @@ class Delivery:
         send: Send,
         metrics: Metrics,
     ) -> None:
-        self._process = process
-        self._processing = asyncio.Lock()
-        self._thin = thin
+        self._stages = stages
         self._columns = columns
         self._held = held
         self._ledger = ledger
@@ -123,7 +129,7 @@ class Delivery:
         batch: Batch,
         previous_counts: Awaitable[Any],
         counts_sent: asyncio.Future[None],
-        processed: asyncio.Future[None],
+        taken: asyncio.Future[None],
     ) -> None:
         """Deliver one batch; returns when all of it is acknowledged, however long that takes.
 
@@ -132,26 +138,22 @@ class Delivery:
             previous_counts: done when the counts of the batch before it, of the same partition, were sent.
             counts_sent: set when this batch's were. Counts of a partition are sent in order, because the counting
                 side knows by the last offset alone what it has applied.
-            processed: set when the batch went through the stages, so that another one may.
+            taken: set when the stages have all of the batch, so that they may be handed another one.
         """
         started = time.perf_counter()
         begun = asyncio.create_task(self._begin(batch))
         try:
-            await asyncio.sleep(0)
-            async with self._processing:
-                outcome = await _in_turns(self._process(batch))
-            thinned = self._thinned(outcome)
-            encoded = self._encode(outcome)
-            processed.set_result(None)
-            await begun
+            inserts, ended = await self._through(batch, taken, begun)
         finally:
             begun.cancel()
-        letters = list(outcome.dead)
-        inserts = [self._insert_all(batch, table, lines, letters) for table, lines in encoded]
-        await asyncio.gather(self._send_counts(outcome.counts, previous_counts, counts_sent), *inserts)
+        letters = _with_records(batch, ended.dead)
+        _, refused = await asyncio.gather(
+            self._send_counts(ended.counts, previous_counts, counts_sent), self._stored(batch, inserts, taken, begun)
+        )
+        letters += refused
         if letters:
             await self._bury(batch, letters)
-        self._account(batch, outcome, len(letters), thinned, time.perf_counter() - started)
+        self._account(batch, ended, len(letters), time.perf_counter() - started)
 
     async def _begin(self, batch: Batch) -> None:
         """Write the batch down while its partition is held: then whoever has it next finds the batch in the ledger."""
@@ -159,34 +161,53 @@ class Delivery:
         await self._blocking(lambda: self._ledger.begin(batch.source, batch.boundaries, batch.generation))
         await self._held(batch.generation)
 
-    def _thinned(self, outcome: Outcome) -> int:
-        started = time.perf_counter()
-        thinned = self._thin(outcome)
-        outcome.seconds["thin"] = time.perf_counter() - started
-        return thinned
+    async def _through(
+        self, batch: Batch, taken: asyncio.Future[None], begun: asyncio.Future[None]
+    ) -> tuple[Inserts, Ended]:
+        """Take a batch through the stages, and send its rows to ClickHouse meanwhile, once it is written down."""
 
-    def _encode(self, outcome: Outcome) -> list[tuple[str, bytes]]:
-        """Return the rows as lines, and let go of the rows: they take several times the memory."""
-        started = time.perf_counter()
-        encoded = [(table, _encode_lines(rows)) for table, rows in outcome.rows.items() if rows]
-        outcome.rows.clear()
-        outcome.seconds["encode"] = time.perf_counter() - started
-        return encoded
+        async def insert(table: str, rows: Iterator[bytes]) -> None:
+            await asyncio.wait((begun,))
+            if begun.cancelled() or begun.exception() is not None:
+                raise GivenUp
+            await self._insert(batch, table, rows)
 
-    async def _insert_all(
-        self, batch: Batch, table: str, lines: bytes, letters: list[tuple[Record, DeadLetter]]
-    ) -> None:
-        """Insert a batch's rows; where ClickHouse refuses one, make them again, all of them, to find it."""
+        inserts = Inserts(insert)
         try:
-            await self._send_lines(batch, table, lines)
-        except RequestRejected as rejected:
-            if rejected.code not in UNACCEPTABLE_ROW:
-                raise
-            letters += await self._sift(batch, table, rejected)
+            ended = await self._stages.process(batch, taken, inserts.take)
+            await begun
+        except BaseException:
+            inserts.give_up()
+            raise
+        return inserts, ended
+
+    async def _stored(
+        self, batch: Batch, inserts: Inserts, taken: asyncio.Future[None], begun: asyncio.Future[None]
+    ) -> list[tuple[Record, DeadLetter]]:
+        """Return when all rows are stored, however often that takes; and the events that ClickHouse refuses."""
+        running: Inserts | None = inserts
+
+        async def once() -> dict[str, BaseException]:
+            nonlocal running
+            if running is None:
+                await self._in_thread(self._clickhouse.ping)
+                running, _ = await self._through(batch, taken, begun)
+            ending, running = running, None
+            return await ending.end()
+
+        letters: list[tuple[Record, DeadLetter]] = []
+        for table, error in (await until_available(once, self._metrics.retries.labels("clickhouse").inc)).items():
+            if not isinstance(error, RequestRejected):
+                raise error
+            letters += await self._sift(batch, table, error)
+        return letters
 
     async def _sift(self, batch: Batch, table: str, rejected: RequestRejected) -> list[tuple[Record, DeadLetter]]:
-        """Insert all rows but those that ClickHouse refuses; return their events. Again, while it refuses them all."""
-        rows = to_the_end(self._process(batch)).rows[table]
+        """Insert all rows of a table but those that ClickHouse refuses; return their events.
+
+        They are made again, all of them, and again while it refuses them all.
+        """
+        rows = await self._stages.rows_apart(batch, table)
 
         async def once() -> list[tuple[Record, DeadLetter]]:
             letters: list[tuple[Record, DeadLetter]] = []
@@ -195,10 +216,10 @@ class Delivery:
 
         return await until_available(once, self._metrics.retries.labels("clickhouse").inc)
 
-    async def _send_lines(self, batch: Batch, table: str, lines: bytes, part: str = "") -> None:
+    async def _insert(self, batch: Batch, table: str, rows: Iterator[bytes], part: str = "") -> None:
         mark = f"{token(batch.source, batch.boundaries, part)}/{table}"
         started = time.perf_counter()
-        await self._blocking(lambda: self._clickhouse.insert(table, self._columns[table], lines, mark))
+        await self._in_thread(lambda: self._clickhouse.insert(table, self._columns[table], rows, mark))
         self._refused[table] = 0
         self._metrics.insert_seconds.labels(table).observe(time.perf_counter() - started)
 
@@ -206,14 +227,13 @@ class Delivery:
         self,
         batch: Batch,
         table: str,
-        rows: list[Row],
+        rows: list[ApartRow],
         rejected: RequestRejected,
         letters: list[tuple[Record, DeadLetter]],
         part: str = "",
     ) -> None:
         """Find the event that ClickHouse refuses among rows it has rejected, and make it a dead letter."""
-        offset_index = self._columns[table].index("kafka_offset")
-        if len({row[offset_index] for row in rows}) == 1:
+        if len({offset for offset, _ in rows}) == 1:
             if self._refused[table] >= MOST_REFUSED:
                 self._refused[table] -= REFUSED_A_TRY
                 raise Unavailable(
@@ -221,29 +241,24 @@ class Delivery:
                     "is not the events: see whether the table's columns are those of the migrations"
                 )
             self._refused[table] += 1
-            letters.append(_refused_by_clickhouse(batch, rows[0][offset_index], rejected))
+            letters.append(_refused_by_clickhouse(batch, rows[0][0], rejected))
             return
-        middle = _middle(rows, offset_index)
+        middle = _middle(rows)
         for half, name in ((rows[:middle], "a"), (rows[middle:], "b")):
             try:
-                await self._send_lines(batch, table, _encode_lines(half), part + name)
+                await self._insert(batch, table, iter([b"".join(row for _, row in half)]), part + name)
             except RequestRejected as again:
-                if again.code not in UNACCEPTABLE_ROW:
-                    raise
                 await self._halve(batch, table, half, again, letters, part + name)
 
     async def _send_counts(
         self,
-        counts: dict[int, CountsBatch],
+        counts: dict[int, bytes],
         previous_counts: Awaitable[Any],
         counts_sent: asyncio.Future[None],
     ) -> None:
         await previous_counts
         await asyncio.gather(
-            *(
-                self._sent(COUNTS.name, encode_counts(message), partition=partition)
-                for partition, message in counts.items()
-            )
+            *(self._sent(COUNTS.name, message, partition=partition) for partition, message in counts.items())
         )
         counts_sent.set_result(None)
 
@@ -274,23 +289,26 @@ class Delivery:
 
     async def _blocking(self, work: Callable[[], None]) -> None:
         """Run blocking ClickHouse work in a thread, again and again while the server is away."""
-        loop = asyncio.get_running_loop()
-        retried = self._metrics.retries.labels("clickhouse").inc
+        await until_available(lambda: self._in_thread(work), self._metrics.retries.labels("clickhouse").inc)
 
-        async def once() -> None:
-            try:
-                await loop.run_in_executor(self._executor, work)
-            except RequestRejected as rejected:
-                if rejected.code in UNACCEPTABLE_ROW:
-                    raise
-                # A missing table or a missing right is mended by a person, and nothing is lost until then.
-                raise Unavailable(f"{rejected}: see `aftershock doctor`") from None
+    async def _in_thread(self, work: Callable[[], None]) -> None:
+        """Run blocking ClickHouse work in a thread.
 
-        await until_available(once, retried)
+        Raises:
+            RequestRejected: a row is not acceptable.
+            Unavailable: something else is the matter.
+        """
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        except RequestRejected as rejected:
+            if rejected.code in UNACCEPTABLE_ROW:
+                raise
+            # A missing table or a missing right is mended by a person, and nothing is lost until then.
+            raise Unavailable(f"{rejected}: see `aftershock doctor`") from None
 
-    def _account(self, batch: Batch, outcome: Outcome, dead: int, thinned: int, seconds: float) -> None:
+    def _account(self, batch: Batch, ended: Ended, dead: int, seconds: float) -> None:
         topic = batch.source.topic
-        filtered = sum(outcome.filtered.values())
+        filtered, thinned = sum(ended.filtered.values()), ended.thinned
         events = self._metrics.events
         # Where ClickHouse refused a row, all were stored whole after all: then this is too low, but never below zero.
         events.labels(topic, "stored").inc(max(len(batch.records) - dead - filtered - thinned, 0))
@@ -301,7 +319,7 @@ class Delivery:
             log.warning("%d events of %s became dead letters: see `aftershock dead-letters list`", dead, topic)
         if filtered:
             events.labels(topic, "filtered").inc(filtered)
-        for stage, spent in outcome.seconds.items():
+        for stage, spent in ended.seconds.items():
             self._metrics.stage_seconds.labels(stage).inc(spent)
         self._metrics.batches.labels(topic).inc()
         self._metrics.batch_seconds.labels(topic).observe(seconds)
@@ -322,30 +340,25 @@ def _refused_by_clickhouse(batch: Batch, offset: int, rejected: RequestRejected)
     return record, letter
 
 
-def _middle(rows: list[Row], offset_index: int) -> int:
+def _with_records(batch: Batch, dead: Sequence[DeadLetter]) -> list[tuple[Record, DeadLetter]]:
+    """Return dead letters with the records that they are about."""
+    records = {record.offset: record for record in batch.records} if dead else {}
+    return [(records[letter.offset], letter) for letter in dead]
+
+
+def _middle(rows: list[ApartRow]) -> int:
     """Return where to halve the rows so that the rows of one event stay together."""
+    offsets = [offset for offset, _ in rows]
     middle = len(rows) // 2
-    while middle < len(rows) and rows[middle][offset_index] == rows[middle - 1][offset_index]:
+    while middle < len(rows) and offsets[middle] == offsets[middle - 1]:
         middle += 1
     if middle < len(rows):
         return middle
     middle = len(rows) // 2
-    while rows[middle][offset_index] == rows[middle - 1][offset_index]:
+    while offsets[middle] == offsets[middle - 1]:
         middle -= 1
     return middle
 
 
 async def _awaited(work: Awaitable[None]) -> None:
     await work
-
-
-async def _in_turns(steps: Steps[Result]) -> Result:
-    """Do the work and let others on the event loop take a turn at each pause; return its result."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
-        for _ in range(HOPS):
-            await asyncio.sleep(0)

@@ -87,7 +87,7 @@ class Intake:
         self._feeds: dict[int, Feed] = {}
         self._releases: Counter[int] = Counter()
         self._starting = asyncio.Lock()
-        self._unprocessed = 0
+        self._untaken = 0
         self._room = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.last_progress = clock()
@@ -111,8 +111,8 @@ class Intake:
     async def cut_due(self) -> None:
         """Cut the batches that are due, the largest first, for ever: whenever there is room, or every 50 milliseconds.
 
-        Not while another batch is in the stages or too many are in flight: it would not be delivered any sooner, and
-        may as well grow. So batches are as large as the load makes them, and an insert of many rows costs less a row.
+        Not while another batch waits for the stages or too many are in flight: it would not be delivered any sooner,
+        and may as well grow. So batches are as large as the load makes them: an insert of many rows costs less a row.
         """
         while True:
             with contextlib.suppress(TimeoutError):
@@ -121,7 +121,7 @@ class Intake:
             # Not while a fetch is being taken: its batches come first, and batches must start in their order.
             async with self._starting:
                 for feed in sorted(self._feeds.values(), key=lambda feed: -feed.gatherer.waiting_bytes):
-                    if self._slots.locked() or self._unprocessed:
+                    if self._slots.locked() or self._untaken:
                         break
                     batch = feed.gatherer.due(self._clock())
                     if batch is not None:
@@ -186,16 +186,16 @@ class Intake:
         pending = Pending(batch.boundaries.last + 1)
         feed.in_flight.append(pending)
         previous, feed.counts_sent = feed.counts_sent, asyncio.get_running_loop().create_future()
-        processed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        processed.add_done_callback(self._was_processed)
-        self._unprocessed += 1
-        task = asyncio.create_task(self._run(feed, batch, pending, previous, feed.counts_sent, processed))
+        taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        taken.add_done_callback(self._was_taken)
+        self._untaken += 1
+        task = asyncio.create_task(self._run(feed, batch, pending, previous, feed.counts_sent, taken))
         pending.task = task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _was_processed(self, _processed: asyncio.Future[None]) -> None:
-        self._unprocessed -= 1
+    def _was_taken(self, _taken: asyncio.Future[None]) -> None:
+        self._untaken -= 1
         self._room.set()
 
     async def _run(
@@ -205,10 +205,10 @@ class Intake:
         pending: Pending,
         previous: asyncio.Future[None],
         counts_sent: asyncio.Future[None],
-        processed: asyncio.Future[None],
+        taken: asyncio.Future[None],
     ) -> None:
         try:
-            await self._deliver(batch, previous, counts_sent, processed)
+            await self._deliver(batch, previous, counts_sent, taken)
         except asyncio.CancelledError:
             counts_sent.cancel()  # the batches that wait for them are given up as well
             raise
@@ -216,7 +216,7 @@ class Intake:
             self._failed(error)
             return
         finally:
-            processed.cancel()  # if it did not come so far
+            taken.cancel()  # if it did not come so far
             self._slots.release()
             self._room.set()
         pending.done = True

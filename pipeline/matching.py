@@ -140,6 +140,10 @@ class Condition:
     def __post_init__(self) -> None:
         object.__setattr__(self, "test", compile_globs(self.patterns))
 
+    def __reduce__(self) -> tuple[type[Condition], tuple[str, tuple[str, ...]]]:
+        """Have pickle make the test anew: functions cannot be stored."""
+        return Condition, (self.field, self.patterns)
+
     def holds(self, occurrence: Occurrence) -> bool:
         """Return whether the event's field is covered; a tag the event does not have never is."""
         if not self.field.startswith(TAG_PREFIX):
@@ -174,6 +178,11 @@ class Match:
     """All conditions of a rule; an event matches when each of them holds. No conditions match every event."""
 
     conditions: tuple[Condition, ...] = ()
+
+    def __reduce__(self) -> tuple[type[Match], tuple[tuple[Condition, ...]]]:
+        """Have pickle make it anew: a compiled class that is frozen cannot be filled in afterwards."""
+        return Match, (self.conditions,)
+
     _header: tuple[Condition | None, ...] = made(init=False, repr=False, compare=False)
     _details: tuple[Condition, ...] = made(init=False, repr=False, compare=False)
 

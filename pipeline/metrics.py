@@ -38,7 +38,7 @@ class Metrics:
         )
         self.insert_seconds = Histogram(
             "aftershock_insert_seconds",
-            "Time to insert one batch into ClickHouse, by table",
+            "Time of one insert into ClickHouse, from the first of a batch's rows to the answer, by table",
             ("table",),
             buckets=BATCH_SECONDS,
             registry=self.registry,

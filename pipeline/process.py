@@ -32,22 +32,16 @@ from pipeline.identity import user_hash
 from pipeline.inbound import Inbound, Verdict
 from pipeline.inbound.settings import Kind
 from pipeline.issues.states import IssueStates
-from pipeline.records import Batch, Origin, Record, header
+from pipeline.records import TOGETHER, Batch, Boundaries, Origin, Record, Source, header
 from pipeline.rows import ERRORS_TABLE, SPANS_TABLE, Counted, Row, counted, error_row, span_rows
 from pipeline.scrub import Scrubber
 from pipeline.tables.outcomes import DISCARDED, OUTCOMES_TABLE, dropped_rows
-from pipeline.turns import Steps, to_the_end
 from schemas.counts import CountsBatch
 from schemas.dead_letter import DeadLetter
 from schemas.event import Event
 from schemas.topics import SPANS
 
 ERROR_TYPES = frozenset((None, "", "error", "default", "csp", "hpkp", "expectct", "expectstaple"))
-
-
-TOGETHER = 100
-"""How many records go through the stages together: decoded, they take a megabyte or two, what a processor's cache
-holds, and are gone before the next ones come."""
 
 UNDECODED = Decoded(Event(), b"")
 """What an item holds before the first stage."""
@@ -137,26 +131,22 @@ class Processor:
 
     def process(self, batch: Batch) -> Outcome:
         """Return what has become of each record; never raises for anything that is in them."""
-        return to_the_end(self.in_steps(batch))
-
-    def in_steps(self, batch: Batch) -> Steps[Outcome]:
-        """Do the same, with a pause after every :data:`TOGETHER` records."""
-        outcome = _nothing()
-        occurrences: list[Counted] = []
+        processing = self.begin(batch.source, batch.boundaries)
         for start in range(0, len(batch.records), TOGETHER):
-            occurrences += _occurrences(self._through(batch.records[start : start + TOGETHER], outcome))
-            yield
-        self._close(occurrences, batch, outcome)
-        return outcome
+            processing.take(batch.records[start : start + TOGETHER])
+        return processing.end()
+
+    def begin(self, source: Source, boundaries: Boundaries) -> Processing:
+        """Begin a batch whose records come little by little."""
+        return Processing(self, source, boundaries)
 
     def follow(self, batch: Batch) -> tuple[Outcome, list[Item]]:
-        """Do the same, and return the records that were stored too, as the last stage saw them."""
-        outcome = _nothing()
-        items = self._through(batch.records, outcome)
-        self._close(_occurrences(items), batch, outcome)
-        return outcome, items
+        """Process a batch, and return the records that were stored too, as the last stage saw them."""
+        processing = self.begin(batch.source, batch.boundaries)
+        items = processing.take(batch.records)
+        return processing.end(), items
 
-    def _through(self, records: Sequence[Record], outcome: Outcome) -> list[Item]:
+    def through(self, records: Sequence[Record], outcome: Outcome) -> list[Item]:
         """Take records through the stages, up to their rows; return those that were stored."""
         items = [Item(record, self._origin(record), UNDECODED) for record in records]
         items = self._stage("decode", self._decode, items, outcome)
@@ -256,16 +246,15 @@ class Processor:
             item.occurrence = counted(row)
         return item
 
-    def _close(self, occurrences: list[Counted], batch: Batch, outcome: Outcome) -> None:
-        """Add what is said of the batch as a whole."""
-        self._count(occurrences, batch, outcome)
-        if outcome.dropped:
-            outcome.tell_dropped(self._origin(batch.records[-1]))
-
-    def _count(self, occurrences: list[Counted], batch: Batch, outcome: Outcome) -> None:
+    def count(self, occurrences: list[Counted], source: Source, boundaries: Boundaries, outcome: Outcome) -> None:
+        """Add what a whole batch adds to the windows."""
         started = time.perf_counter()
-        outcome.counts = self._counter.count(occurrences, batch.source, batch.boundaries.first, batch.boundaries.last)
+        outcome.counts = self._counter.count(occurrences, source, boundaries.first, boundaries.last)
         outcome.seconds["count"] = time.perf_counter() - started
+
+    def tell_dropped(self, last: Record, outcome: Outcome) -> None:
+        """Add the rows that say what was dropped of a batch; ``last`` is its last record."""
+        outcome.tell_dropped(self._origin(last))
 
     def _letter(self, item: Item, stage: str, reason: str) -> DeadLetter:
         origin = item.origin
@@ -281,12 +270,40 @@ class Processor:
         )
 
 
-def _nothing() -> Outcome:
-    return Outcome(rows={ERRORS_TABLE: [], SPANS_TABLE: []})
+class Processing:
+    """One batch on its way through the stages.
 
+    Args:
+        processor: the stages.
+        source: the partition that the batch is of.
+        boundaries: its first and its last offset.
 
-def _occurrences(items: list[Item]) -> list[Counted]:
-    return [item.occurrence for item in items if item.occurrence is not None]
+    Attributes:
+        outcome: what has become of the records so far. Whoever takes rows out of it takes them out of the result.
+    """
+
+    def __init__(self, processor: Processor, source: Source, boundaries: Boundaries) -> None:
+        self._processor = processor
+        self._source = source
+        self._boundaries = boundaries
+        self._occurrences: list[Counted] = []
+        self._last: Record | None = None
+        self.outcome = Outcome(rows={ERRORS_TABLE: [], SPANS_TABLE: []})
+
+    def take(self, records: Sequence[Record]) -> list[Item]:
+        """Take the next records through the stages; return those that are stored, as the last stage saw them."""
+        items = self._processor.through(records, self.outcome)
+        self._occurrences += (item.occurrence for item in items if item.occurrence is not None)
+        if records:
+            self._last = records[-1]
+        return items
+
+    def end(self) -> Outcome:
+        """Add what is said of the batch as a whole, and return what has become of it."""
+        self._processor.count(self._occurrences, self._source, self._boundaries, self.outcome)
+        if self.outcome.dropped and self._last is not None:
+            self._processor.tell_dropped(self._last, self.outcome)
+        return self.outcome
 
 
 def is_span(event: Event, topic: str) -> bool:

@@ -39,8 +39,8 @@ class Record(Protocol):
         """The value."""
 
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]:
-        """The headers."""
+    def headers(self) -> Sequence[tuple[str, bytes | None]]:
+        """The headers; Kafka knows some without a value."""
 
 
 class Origin(Struct, frozen=True, gc=False):
@@ -59,12 +59,14 @@ class Origin(Struct, frozen=True, gc=False):
 
 
 LONGEST_HEADER = 200
+TOGETHER = 100
+"""How many records had best go through the stages together: decoded, they take a megabyte or two, what a processor's
+cache holds, and are gone before the next ones come."""
 
 
 def header(record: Record, name: str) -> str:
     """Return the first header of this name as text, without blanks around it; empty where there is none."""
     for key, value in record.headers:
-        # Kafka knows headers without a value, whatever the type says.
         if key == name and value:
             return value.decode("utf-8", "replace").strip()[:LONGEST_HEADER]
     return ""

@@ -21,8 +21,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from pipeline.matching import Test, compile_globs
-from pipeline.process import Outcome
-from pipeline.rows import ERROR_COLUMNS, ERRORS_TABLE, Row
+from pipeline.rows import ERROR_COLUMNS, Row
 from pipeline.storage import StorageSettings
 from schemas.counts import CountsBatch
 
@@ -79,30 +78,12 @@ class Thinner:
         self._seen: dict[int, int] = {}
         self._seen_before: dict[int, int] = {}
 
-    def thin(self, outcome: Outcome) -> int:
-        """Take rows of errors out of an outcome where others can stand for them; return how many."""
-        rows = outcome.rows.get(ERRORS_TABLE, [])
-        late = self._late(rows) if self.active else {}
-        if not late:
-            return 0
-        wanted = late.keys() - self._stored(rows, late)
-        if not wanted:
-            return 0
-        named = _named(outcome.counts.values())
-        stands_for: dict[int, list[int]] = {}
-        for cell in _cells(rows, late):
-            stored = _extremes(rows, cell) | {at for at in cell if at not in wanted or rows[at][_EVENT_ID] in named}
-            _share_out(cell, stored, stands_for)
-        gone = {other for others in stands_for.values() for other in others}
-        outcome.rows[ERRORS_TABLE] = [
-            _for_all(row, [rows[other] for other in stands_for[at]]) if at in stands_for else row
-            for at, row in enumerate(rows)
-            if at not in gone
-        ]
-        return len(gone)
+    def begin(self) -> Thinning:
+        """Begin a batch. One at a time: it is numbered behind the one before it."""
+        return Thinning(self)
 
-    def _late(self, rows: list[Row]) -> dict[int, int]:
-        """Return the rows that may be thinned, with how many there were of their issue and minute by then."""
+    def number(self, rows: list[Row]) -> dict[int, int]:
+        """Count rows; return those that may be thinned, with how many there were of their issue and minute by then."""
         late: dict[int, int] = {}
         seen, least = self._seen, self._least
         for at, row in enumerate(rows):
@@ -118,28 +99,67 @@ class Thinner:
             self._seen_before, self._seen = seen, {}
         return late
 
-    def _stored(self, rows: list[Row], late: dict[int, int]) -> set[int]:
-        """Return those of the rows that are stored in any case: among the first ones, or one in so many."""
-        stored = set()
-        for at, number in late.items():
-            limit = self._limit_of(rows[at][_PROJECT])
-            beyond = number - limit.whole - 1
-            if beyond < 0 or beyond % limit.then_one_in == 0:
-                stored.add(at)
-        return stored
+    def stores(self, row: Row, number: int) -> bool:
+        """Say whether a row is stored in any case: among the first ones of its issue and minute, or one in so many."""
+        limit = self._limit_of(row[_PROJECT])
+        beyond = number - limit.whole - 1
+        return beyond < 0 or beyond % limit.then_one_in == 0
 
     def _limit_of(self, project: str) -> _Limit:
         return next((limit for fits, limit in self._places if fits(project)), self._limit)
+
+
+class Thinning:
+    """Thins one batch, whose rows come little by little.
+
+    Args:
+        thinner: knows how many events there were before.
+    """
+
+    def __init__(self, thinner: Thinner) -> None:
+        self._thinner = thinner
+        self._late: list[Row] = []
+        self._numbers: list[int] = []
+
+    def settle(self, rows: list[Row]) -> list[Row]:
+        """Take the batch's next rows; return those that are stored as they are, and keep the others."""
+        late = self._thinner.number(rows) if self._thinner.active else {}
+        if not late:
+            return rows
+        self._late += (rows[at] for at in late)
+        self._numbers += late.values()
+        return [row for at, row in enumerate(rows) if at not in late]
+
+    def end(self, counts: Iterable[CountsBatch]) -> tuple[list[Row], int]:
+        """Return what is stored of the rows that were kept, and how many others those stand for.
+
+        ``counts`` are the batch's: the events that they name are stored.
+        """
+        rows = self._late
+        stays = {at for at, number in enumerate(self._numbers) if self._thinner.stores(rows[at], number)}
+        if len(stays) == len(rows):
+            return rows, 0
+        named = _named(counts)
+        stands_for: dict[int, list[int]] = {}
+        for cell in _cells(rows):
+            stored = _extremes(rows, cell) | {at for at in cell if at in stays or rows[at][_EVENT_ID] in named}
+            _share_out(cell, stored, stands_for)
+        gone = {other for others in stands_for.values() for other in others}
+        thinned = [
+            _for_all(row, [rows[other] for other in stands_for[at]]) if at in stands_for else row
+            for at, row in enumerate(rows)
+            if at not in gone
+        ]
+        return thinned, len(gone)
 
 
 def _named(counts: Iterable[CountsBatch]) -> set[str]:
     return {event_id for batch in counts for group in batch.groups for event_id in group.event_ids}
 
 
-def _cells(rows: list[Row], late: Iterable[int]) -> Iterable[list[int]]:
+def _cells(rows: list[Row]) -> Iterable[list[int]]:
     cells: dict[tuple[object, ...], list[int]] = {}
-    for at in late:
-        row = rows[at]
+    for at, row in enumerate(rows):
         cells.setdefault((row[_TIMESTAMP] // MINUTE_MS, _same(row)), []).append(at)
     return cells.values()
 

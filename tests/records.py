@@ -27,7 +27,7 @@ class Message:
     partition: int = 0
     timestamp: int = NOON_MS
     key: bytes | None = None
-    headers: Sequence[tuple[str, bytes]] = field(default_factory=tuple)
+    headers: Sequence[tuple[str, bytes | None]] = field(default_factory=tuple)
 
 
 def message(event: Any, offset: int = 0, **options: Any) -> Message:

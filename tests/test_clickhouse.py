@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import socket
 import threading
@@ -22,6 +23,7 @@ from pipeline.clickhouse import ClickHouse, RequestRejected
 from pipeline.config import ClickHouseSettings, RetentionSettings
 from pipeline.deliver import UNACCEPTABLE_ROW
 from pipeline.errors import Unavailable
+from pipeline.inserts import GivenUp
 from pipeline.migrate import migrate_clickhouse
 from pipeline.rows import ERROR_COLUMNS, SPAN_COLUMNS
 
@@ -115,6 +117,52 @@ def test_a_large_batch_is_one_block(database: ClickHouse, batch: str) -> None:
     for _ in range(2):
         database.insert("errors", ERROR_COLUMNS, rows, f"{batch}/0-1999")
     assert sums(database) == [2000, 2000, 2000, 2000, 2000]
+
+
+def pieces(rows: bytes, size: int = 1_000_000) -> Iterator[bytes]:
+    """Yield rows in pieces, wherever they begin and end."""
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def test_rows_that_come_in_pieces_are_one_block_too(database: ClickHouse, batch: str) -> None:
+    rows = lines(2_000, size=16_000)
+    for _ in range(2):
+        database.insert("errors", ERROR_COLUMNS, pieces(rows), f"{batch}/0-1999")
+    assert sums(database) == [2000, 2000, 2000, 2000, 2000]
+
+
+@pytest.mark.parametrize("after", [0, 1, 20])
+def test_an_insert_that_is_broken_off_leaves_nothing_and_may_be_made_again(
+    database: ClickHouse, batch: str, after: int
+) -> None:
+    """The worker gives a batch up while its rows are on their way; whoever has it next sends them again."""
+    rows = lines(2_000, size=16_000)
+
+    def broken() -> Iterator[bytes]:
+        yield from itertools.islice(pieces(rows), after)
+        raise GivenUp
+
+    for _ in range(2):
+        with pytest.raises(GivenUp):
+            database.insert("errors", ERROR_COLUMNS, broken(), f"{batch}/0-1999")
+    # What it may still be doing with what it has, it does before it answers this.
+    time.sleep(0.5)
+    assert sums(database)[0] == 0
+    database.insert("errors", ERROR_COLUMNS, pieces(rows), f"{batch}/0-1999")
+    assert sums(database) == [2000, 2000, 2000, 2000, 2000]
+
+
+@pytest.mark.parametrize("at", [0, 1_000, 1_999])
+def test_a_row_that_is_refused_while_others_are_on_their_way_is_told_from_a_broken_connection(
+    database: ClickHouse, batch: str, at: int
+) -> None:
+    rows = lines(2_000, size=16_000).splitlines(keepends=True)
+    rows[at] = b'["hunter2", {}]\n'
+    with pytest.raises(RequestRejected) as refused:
+        database.insert("errors", ERROR_COLUMNS, pieces(b"".join(rows)), f"{batch}/0-1999")
+    assert refused.value.code in UNACCEPTABLE_ROW
+    assert sums(database)[0] == 0
 
 
 @pytest.mark.parametrize("view", VIEWS)

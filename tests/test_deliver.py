@@ -23,9 +23,10 @@ from pipeline.metrics import Metrics
 from pipeline.migrate import migrate_clickhouse
 from pipeline.process import Outcome
 from pipeline.records import Batch, Boundaries, Source
+from pipeline.stages.batch import ApartBatch, StagedBatch, gathered
+from pipeline.stages.messages import Apart, Ended, Lines
 from pipeline.storage import StorageSettings
 from pipeline.thin import Thinner
-from pipeline.turns import at_once
 from schemas.counts import CountsBatch, decode_counts
 from schemas.dead_letter import DeadLetter
 
@@ -47,11 +48,12 @@ class Servers:
     kafka_away: int = 0
     wrong: RequestRejected | None = None
 
-    def insert(self, table: str, columns: Sequence[str], lines: bytes, token: str) -> None:
+    def insert(self, table: str, columns: Sequence[str], lines: bytes | Iterator[bytes], token: str) -> None:
         if table == "batches":
             self.log.append("ledger")
             return
-        rows = [json.loads(line) for line in lines.splitlines()]
+        whole = lines if isinstance(lines, bytes) else b"".join(lines)
+        rows = [json.loads(line) for line in whole.splitlines()]
         offsets = [row[OFFSET[table]] for row in rows]
         self.log.append(f"insert {table} {token}")
         if self.away:
@@ -64,6 +66,9 @@ class Servers:
             raise RequestRejected("a value does not fit", 27)
         assert len(columns) == len(rows[0])
         self.stored.setdefault(table, []).append((token, offsets))
+
+    def ping(self) -> None:
+        self.log.append("ping")
 
     async def send(self, topic: str, value: bytes, **options: Any) -> None:
         self.log.append(f"send {topic}")
@@ -82,6 +87,31 @@ def executor() -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
+class InThisProcess:
+    """The stages, but for the process of their own: what they do with a batch is what it does."""
+
+    def __init__(self, process: Callable[[Batch], Outcome], storage: StorageSettings) -> None:
+        self._begin = gathered(process)
+        self._thinner = Thinner(storage)
+
+    async def process(self, batch: Batch, taken: asyncio.Future[None], rows: Callable[[str, bytes], None]) -> Ended:
+        staged = StagedBatch(self._begin(batch.source, batch.boundaries), self._thinner)
+        answers = [staged.take(batch.records), *staged.end()]
+        if not taken.done():
+            taken.set_result(None)
+        for answer in answers:
+            for table, lines in answer.lines.items() if isinstance(answer, Lines) else ():
+                rows(table, lines)
+        await asyncio.sleep(0)
+        [ended] = [answer for answer in answers if isinstance(answer, Ended)]
+        return ended
+
+    async def rows_apart(self, batch: Batch, table: str) -> list[tuple[int, bytes]]:
+        apart = ApartBatch(self._begin(batch.source, batch.boundaries), COLUMNS)
+        answers = [apart.take(batch.records), *apart.end()]
+        return [row for answer in answers if isinstance(answer, Apart) for row in answer.rows.get(table, ())]
+
+
 async def always(_generation: int) -> None:
     """The lease of a worker that is never overtaken."""
 
@@ -94,8 +124,7 @@ def delivery(
     held: Callable[[int], Awaitable[None]] = always,
 ) -> Delivery:
     return Delivery(
-        at_once(process),
-        Thinner(storage).thin,
+        InThisProcess(process, storage),
         COLUMNS,
         held=held,
         ledger=Ledger(servers),
@@ -251,7 +280,7 @@ def test_the_spans_of_one_event_stay_together(executor: ThreadPoolExecutor) -> N
     [([1, 2], 1), ([1, 1, 2], 2), ([1, 2, 2], 1), ([1, 1, 1, 2], 3), ([1, 2, 2, 2], 1), ([1, 2, 3, 4], 2)],
 )
 def test_rows_are_halved_between_events(offsets: list[int], middle: int) -> None:
-    assert _middle([(offset,) for offset in offsets], 0) == middle
+    assert _middle([(offset, b"") for offset in offsets]) == middle
 
 
 def test_dead_letters_carry_the_original_bytes_and_no_content_in_the_table(executor: ThreadPoolExecutor) -> None:

@@ -52,11 +52,12 @@ PURE = (
     "rules",
     "scrub",
     "tables.sessions",
+    "stages.batch",
+    "stages.messages",
     "storage",
     "surrogates",
     "tables.columns",
     "thin",
-    "turns",
     "window_state",
     "windows",
 )
@@ -68,6 +69,7 @@ EDGES = {
     "deliver",
     "health",
     "regrouping.history",
+    "inserts",
     "intake",
     "issues.store",
     "kafka",
@@ -75,6 +77,8 @@ EDGES = {
     "migrate",
     "regrouping.rewrite",
     "regrouping.tables",
+    "stages.child",
+    "stages.parent",
     "transport",
 }
 

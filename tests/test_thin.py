@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pipeline.thin
-from pipeline.process import Outcome
 from pipeline.rows import ERROR_COLUMNS, Row
 from pipeline.storage import PlaceStorageSettings, StorageSettings
 from pipeline.thin import Thinner
 from schemas.counts import CountsBatch, PartialCount
 
 NOON_MS = 1_764_072_000_000
+EVENT_ID = ERROR_COLUMNS.index("event_id")
 CELL = ("project", "environment", "fingerprint", "release", "level", "handled")
 
 Event = dict[str, Any]
@@ -33,7 +33,7 @@ def row(**fields: Any) -> Row:
         "level": "error",
         "handled": None,
         "timestamp": NOON_MS,
-        "event_id": "e",
+        "event_id": "0",
         "user_hash": 0,
         "other_users": [],
         "sample_weight": 1,
@@ -47,16 +47,19 @@ def read(rows: Sequence[Row]) -> list[Event]:
     return [dict(zip(ERROR_COLUMNS, one, strict=True)) for one in rows]
 
 
-def counts_naming(*event_ids: str) -> dict[int, CountsBatch]:
+def counts_naming(*event_ids: str) -> list[CountsBatch]:
     group = PartialCount("", "shop", "production", "aa", [(0, 1)], 0, 0, list(event_ids))
-    return {0: CountsBatch(1, "errors", "life", 0, 0, 9, [group])}
+    return [CountsBatch(1, "errors", "life", 0, 0, 9, [group])]
 
 
 def thinned(thinner: Thinner, rows: list[Row], *named: str) -> list[Row]:
-    outcome = Outcome(rows={"errors": list(rows)}, counts=counts_naming(*named))
-    gone = thinner.thin(outcome)
-    assert gone == len(rows) - len(outcome.rows["errors"])
-    return outcome.rows["errors"]
+    """Return what is stored of a batch's rows that come in two parts, in the order in which they came."""
+    thinning = thinner.begin()
+    settled = [*thinning.settle(rows[: len(rows) // 2]), *thinning.settle(rows[len(rows) // 2 :])]
+    rest, gone = thinning.end(counts_naming(*named))
+    stored = [*settled, *rest]
+    assert gone == len(rows) - len(stored)
+    return sorted(stored, key=lambda one: int(one[EVENT_ID]))
 
 
 def limits(whole: int, then_one_in: int, **options: Any) -> StorageSettings:
@@ -174,10 +177,8 @@ def test_nothing_is_thinned_where_every_event_is_stored() -> None:
     assert thinned(Thinner(limits(1, 1)), rows) == rows
 
 
-def test_an_outcome_without_errors_stays_as_it_is() -> None:
-    outcome = Outcome(rows={"spans": [("a",)]})
-    assert Thinner(limits(1, 10)).thin(outcome) == 0
-    assert outcome.rows == {"spans": [("a",)]}
+def test_a_batch_without_errors_has_nothing_to_thin() -> None:
+    assert thinned(Thinner(limits(1, 10)), []) == []
 
 
 def test_memory_is_bounded_and_what_was_forgotten_is_stored_whole_once_more(monkeypatch: pytest.MonkeyPatch) -> None:

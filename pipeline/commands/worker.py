@@ -23,7 +23,9 @@ from pipeline.memory import collect_seldom, share_one_heap
 @click.option("--log-level", type=click.Choice(("debug", "info", "warning", "error")), default="info")
 @with_settings
 def command(settings: Settings, *, web_port: int | None, log_level: str) -> None:
-    """Run one worker process. Start one for each core; Kafka spreads the partitions over them.
+    """Run one worker. Start one for every two cores; Kafka spreads the partitions over them.
+
+    A worker is two processes: one talks to Kafka and ClickHouse, the other one scrubs and groups.
 
     Ends with 0 after SIGTERM or Ctrl-C, with 4 when Kafka does not answer at the start, and with 1 when something
     failed that a restart may mend.
@@ -51,6 +53,8 @@ def command(settings: Settings, *, web_port: int | None, log_level: str) -> None
         if worker.failure is None:
             raise
         logging.getLogger(__name__).debug("ended with %s", ended.code)
+    finally:
+        worker.close()
     if isinstance(worker.failure, AftershockError):
         raise worker.failure
     if worker.failure is not None:

@@ -1,0 +1,106 @@
+"""Inserts: the rows of a batch on their way to ClickHouse, one insert a table, sent on while the stages go on.
+
+What is sent is not kept. When an insert fails, the batch goes through the stages again: its records are there until it
+is done, and its token makes ClickHouse drop what had arrived.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from queue import SimpleQueue
+
+from pipeline.errors import Unavailable
+
+Insert = Callable[[str, Iterator[bytes]], Awaitable[None]]
+"""Inserts into a table what comes, once; the iterator is read in a thread. Raises what ClickHouse says."""
+
+
+class GivenUp(Exception):
+    """Raised to whoever reads pieces when no more of them will come: so the insert is not ended, but broken off."""
+
+
+class Pieces:
+    """Rows of one table that come piece by piece, and are read in another thread."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[bytes | None] = SimpleQueue()
+        self._given_up = False
+
+    def put(self, piece: bytes) -> None:
+        """Add a piece, unless it was given up."""
+        if not self._given_up:
+            self._queue.put(piece)
+
+    def end(self) -> None:
+        """Say that all of them are there."""
+        self._queue.put(None)
+
+    def give_up(self) -> None:
+        """Have the reader stop with :class:`GivenUp`."""
+        self._given_up = True
+        self._queue.put(None)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the pieces as they come.
+
+        Raises:
+            GivenUp: they were given up.
+        """
+        while (piece := self._queue.get()) is not None:
+            yield piece
+        if self._given_up:
+            raise GivenUp
+
+
+class Inserts:
+    """The inserts of one batch.
+
+    Args:
+        insert: does one.
+    """
+
+    def __init__(self, insert: Insert) -> None:
+        self._insert = insert
+        self._pieces: dict[str, Pieces] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._given_up = False
+
+    def take(self, table: str, rows: bytes) -> None:
+        """Send rows of a table on; its insert begins with the first of them."""
+        if self._given_up:
+            return
+        if table not in self._pieces:
+            self._pieces[table] = Pieces()
+            self._tasks[table] = asyncio.create_task(self._run(table, self._pieces[table]))
+        self._pieces[table].put(rows)
+
+    async def end(self) -> dict[str, BaseException]:
+        """Return the errors of those that failed, by table, when all are done.
+
+        Raises:
+            Unavailable: ClickHouse did not take one of them now.
+        """
+        for pieces in self._pieces.values():
+            pieces.end()
+        ends = await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        failed = {table: end for table, end in zip(self._tasks, ends, strict=True) if end is not None}
+        for error in failed.values():
+            if isinstance(error, Unavailable):
+                raise error
+        return failed
+
+    def give_up(self) -> None:
+        """Break off what is not done; nobody is going to ask how it ended."""
+        self._given_up = True
+        for task in self._tasks.values():
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        for pieces in self._pieces.values():
+            pieces.give_up()
+
+    async def _run(self, table: str, pieces: Pieces) -> None:
+        try:
+            await self._insert(table, iter(pieces))
+        except BaseException:
+            pieces.give_up()
+            raise

@@ -1,0 +1,140 @@
+"""A batch on its way through the stages, as the process of the stages keeps it: records in, encoded rows out. Pure.
+
+Rows are encoded as soon as it is settled that they are stored, while they are still in the processor's cache; as Python
+objects they take several times the memory.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from msgspec.json import Encoder
+
+from pipeline.process import Outcome
+from pipeline.records import Batch, Boundaries, Record, Source
+from pipeline.rows import ERRORS_TABLE, Row
+from pipeline.stages.messages import Apart, Ended, Lines
+from pipeline.thin import Thinner
+from schemas.counts import encode_counts
+
+_ENCODER = Encoder()
+
+
+class Processing(Protocol):
+    """A batch that is processed little by little; see :class:`pipeline.process.Processing`."""
+
+    outcome: Outcome
+
+    def take(self, records: Sequence[Record]) -> object:
+        """Take the next records."""
+
+    def end(self) -> Outcome:
+        """Return what has become of all of them."""
+
+
+Begin = Callable[[Source, Boundaries], Processing]
+"""Begins a batch of one topic."""
+
+
+def gathered(process: Callable[[Batch], Outcome]) -> Begin:
+    """Return how a batch begins that is processed when all of its records are there."""
+    return lambda source, boundaries: _Gathered(process, source, boundaries)
+
+
+class _Gathered:
+    def __init__(self, process: Callable[[Batch], Outcome], source: Source, boundaries: Boundaries) -> None:
+        self._process = process
+        self._source = source
+        self._boundaries = boundaries
+        self._records: list[Record] = []
+        self.outcome = Outcome()
+
+    def take(self, records: Sequence[Record]) -> None:
+        self._records += records
+
+    def end(self) -> Outcome:
+        self.outcome = self._process(Batch(self._source, self._boundaries, self._records))
+        return self.outcome
+
+
+class StagedBatch:
+    """A batch whose rows are thinned and come as lines.
+
+    Args:
+        processing: takes the records through the stages.
+        thinner: finds rows of errors for which others can stand.
+    """
+
+    def __init__(self, processing: Processing, thinner: Thinner) -> None:
+        self._processing = processing
+        self._thinning = thinner.begin()
+        self._seconds = {"thin": 0.0, "encode": 0.0}
+
+    def take(self, records: Sequence[Record]) -> Lines:
+        """Take the next records; return the rows that are settled by now."""
+        self._processing.take(records)
+        return self._settled()
+
+    def end(self) -> list[Lines | Ended]:
+        """Return the rows that are left, and what else has become of the batch."""
+        outcome = self._processing.end()
+        settled = self._settled()
+        started = time.perf_counter()
+        kept, thinned = self._thinning.end(outcome.counts.values())
+        self._seconds["thin"] += time.perf_counter() - started
+        left = Lines(self._encoded({ERRORS_TABLE: kept}))
+        counts = {partition: encode_counts(message) for partition, message in outcome.counts.items()}
+        letters = [letter for _, letter in outcome.dead]
+        return [settled, left, Ended(counts, letters, outcome.filtered, thinned, {**outcome.seconds, **self._seconds})]
+
+    def _settled(self) -> Lines:
+        started = time.perf_counter()
+        rows = self._processing.outcome.rows
+        found = {**rows, ERRORS_TABLE: self._thinning.settle(rows[ERRORS_TABLE])} if rows.get(ERRORS_TABLE) else rows
+        self._seconds["thin"] += time.perf_counter() - started
+        lines = self._encoded(found)
+        for taken in rows.values():
+            taken.clear()
+        return Lines(lines)
+
+    def _encoded(self, rows: Mapping[str, list[Row]]) -> dict[str, bytes]:
+        started = time.perf_counter()
+        lines = {table: _ENCODER.encode_lines(found) for table, found in rows.items() if found}
+        self._seconds["encode"] += time.perf_counter() - started
+        return lines
+
+
+class ApartBatch:
+    """A batch of which every row comes by itself, to find the one that ClickHouse does not take.
+
+    Args:
+        processing: takes the records through the stages.
+        columns: the columns of each table's rows; ``kafka_offset`` is among them.
+    """
+
+    def __init__(self, processing: Processing, columns: Mapping[str, tuple[str, ...]]) -> None:
+        self._processing = processing
+        self._columns = columns
+
+    def take(self, records: Sequence[Record]) -> Apart:
+        """Take the next records; return the rows that were made of them."""
+        self._processing.take(records)
+        return self._apart()
+
+    def end(self) -> list[Apart | Ended]:
+        """Return the rows that are left."""
+        self._processing.end()
+        return [self._apart(), Ended({}, [], {}, 0, {})]
+
+    def _apart(self) -> Apart:
+        rows = self._processing.outcome.rows
+        apart = {
+            table: [(row[self._columns[table].index("kafka_offset")], _ENCODER.encode_lines([row])) for row in found]
+            for table, found in rows.items()
+            if found
+        }
+        for taken in rows.values():
+            taken.clear()
+        return Apart(apart)

@@ -1,0 +1,189 @@
+"""The worker's side of the process of the stages: starts it, hands batches over, and takes in what comes of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import pickle
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from pipeline.config import Settings
+from pipeline.errors import AftershockError, Misconfigured
+from pipeline.records import TOGETHER, Batch, Record
+from pipeline.stages import messages
+from pipeline.stages.channel import Channel
+from schemas.issue_change import IssueChange
+
+Result = TypeVar("Result")
+
+MOST_BYTES = 2 << 20
+"""So many bytes of values are handed over at a time at most, and one record more."""
+END_S = 10.0
+"""How long the process may take to end when it was told to: a few records of the worst kind."""
+
+_BOOT = "import sys; sys.path[:] = sys.argv[2:]; from pipeline.stages.child import main; main(int(sys.argv[1]))"
+"""The modules are looked for where this process found them, whatever directory it works in."""
+
+
+class StagesEnded(AftershockError):
+    """The process of the stages has ended; the worker ends too, and what it had not committed is done again."""
+
+
+class StageProcess:
+    """The process of the stages of one worker.
+
+    Args:
+        settings: all settings.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        ours, theirs = socket.socketpair()
+        self._channel: Channel[messages.Answer] = Channel(ours, messages.Answer)
+        with theirs:
+            number = theirs.fileno()
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _BOOT, str(number), *sys.path], stdin=subprocess.DEVNULL, pass_fds=(number,)
+            )
+        # Each does one thing at a time, in order, and none is given up in the middle.
+        self._sender = ThreadPoolExecutor(1, "to-stages")
+        self._receiver = ThreadPoolExecutor(1, "from-stages")
+        level = logging.getLevelName(logging.getLogger().getEffectiveLevel()).lower()
+        self._send(messages.Setup(pickle.dumps(settings), level))
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
+    def wait_ready(self) -> None:
+        """Return when it is there.
+
+        Raises:
+            Misconfigured: the stages cannot be compiled for the settings.
+            StagesEnded: it ended.
+        """
+        answer = self._received()
+        if isinstance(answer, messages.Ready) and answer.wrong:
+            raise Misconfigured(answer.wrong)
+
+    def note(self, project: str, fingerprint: str, change: IssueChange | None) -> None:
+        """Tell the stages of an issue's latest change, before any batch that is handed over from now on."""
+        self._sender.submit(self._send, messages.Change(project, fingerprint, change))
+
+    async def process(
+        self, batch: Batch, taken: asyncio.Future[None], rows: Callable[[str, bytes], None]
+    ) -> messages.Ended:
+        """Take a batch through the stages.
+
+        Args:
+            batch: the records.
+            taken: set when the stages have them all: then they can be handed another batch.
+            rows: called, on the event loop, with a table's name and rows for it, as lines, whenever there are some.
+
+        Raises:
+            StagesEnded: the process ended.
+        """
+        loop = asyncio.get_running_loop()
+        sent, received = self._exchange(
+            batch, lambda: self._lines(lambda *found: loop.call_soon_threadsafe(rows, *found)), apart=False
+        )
+        await asyncio.shield(sent)
+        if not taken.done():
+            taken.set_result(None)
+        return await asyncio.shield(received)
+
+    async def rows_apart(self, batch: Batch, table: str) -> list[tuple[int, bytes]]:
+        """Return each row that all of a batch's events make in a table, with its event's offset.
+
+        Raises:
+            StagesEnded: the process ended.
+        """
+        sent, received = self._exchange(batch, lambda: self._apart(table), apart=True)
+        await asyncio.shield(sent)
+        return await asyncio.shield(received)
+
+    def close(self) -> None:
+        """End the process, and wait until it is gone."""
+        self._sender.shutdown(cancel_futures=True)
+        self._channel.close()
+        self._receiver.shutdown(cancel_futures=True)
+        try:
+            self._process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _exchange(
+        self, batch: Batch, receive: Callable[[], Result], *, apart: bool
+    ) -> tuple[asyncio.Future[None], asyncio.Future[Result]]:
+        loop = asyncio.get_running_loop()
+        sent = loop.run_in_executor(self._sender, self._send_batch, batch, apart)
+        return sent, loop.run_in_executor(self._receiver, receive)
+
+    def _send_batch(self, batch: Batch, apart: bool) -> None:
+        source, boundaries = batch.source, batch.boundaries
+        self._send(messages.Begin(*source, boundaries.first, boundaries.last, apart))
+        for records in _pieces(batch.records):
+            self._send(messages.Take(records))
+        self._send(messages.End())
+
+    def _lines(self, rows: Callable[[str, bytes], object]) -> messages.Ended:
+        while not isinstance(answer := self._received(), messages.Ended):
+            if isinstance(answer, messages.Lines):
+                for table, found in answer.lines.items():
+                    rows(table, found)
+        return answer
+
+    def _apart(self, table: str) -> list[tuple[int, bytes]]:
+        rows: list[tuple[int, bytes]] = []
+        while not isinstance(answer := self._received(), messages.Ended):
+            if isinstance(answer, messages.Apart):
+                rows += answer.rows.get(table, ())
+        return rows
+
+    def _send(self, message: messages.Request) -> None:
+        try:
+            self._channel.send(message)
+        except OSError:
+            raise self._ended() from None
+
+    def _received(self) -> messages.Answer:
+        answer = self._channel.receive()
+        if answer is None:
+            raise self._ended()
+        return answer
+
+    def _ended(self) -> StagesEnded:
+        try:
+            code: int | str = self._process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            code = "none yet"
+        return StagesEnded(
+            f"the process of the stages has ended (exit code {code}): the worker ends as well; start it again, and see "
+            "its log for what was the matter"
+        )
+
+
+def _pieces(records: Sequence[Record]) -> Iterator[list[messages.StagedRecord]]:
+    """Yield records in pieces of what the stages had best take at a time."""
+    piece: list[messages.StagedRecord] = []
+    size = 0
+    for record in records:
+        piece.append(_staged(record))
+        size += len(record.value or b"")
+        if len(piece) == TOGETHER or size >= MOST_BYTES:
+            yield piece
+            piece, size = [], 0
+    if piece:
+        yield piece
+
+
+def _staged(record: Record) -> messages.StagedRecord:
+    return messages.StagedRecord(
+        record.topic, record.partition, record.offset, record.timestamp, record.key, record.value, list(record.headers)
+    )
