@@ -184,6 +184,8 @@ def _pieces(records: Sequence[Record]) -> Iterator[list[messages.StagedRecord]]:
 
 
 def _staged(record: Record) -> messages.StagedRecord:
+    # Records in Kafka's oldest format have no timestamp, whatever the type says; Kafka's own sign for that is -1.
+    timestamp = record.timestamp if record.timestamp is not None else -1
     return messages.StagedRecord(
-        record.topic, record.partition, record.offset, record.timestamp, record.key, record.value, list(record.headers)
+        record.topic, record.partition, record.offset, timestamp, record.key, record.value, list(record.headers)
     )

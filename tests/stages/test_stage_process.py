@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -32,6 +32,7 @@ SETTINGS = Settings(storage=StorageSettings(then_one_in=1))
 FINGERPRINT = ERROR_COLUMNS.index("fingerprint")
 OFFSET = ERROR_COLUMNS.index("kafka_offset")
 ISSUES = ("out of stock", "the mail was delayed", "no such page")
+RECEIVED = ERROR_COLUMNS.index("received")
 NOW_MS = int(time.time() * 1000)
 
 
@@ -93,6 +94,12 @@ def test_the_largest_events_are_taken(stages: StageProcess) -> None:
     large = message({"message": "large", "extra": {"text": "x" * (MOST_BYTES - 1000)}}, 1)
     rows, _ = run(processed(stages, batch_of(message({"message": "a"}, 0), large, message({"message": "b"}, 2))))
     assert [row[OFFSET] for row in rows] == [0, 1, 2]
+
+
+def test_a_record_without_a_timestamp_has_the_time_at_which_it_was_read(stages: StageProcess) -> None:
+    record = message({"message": "old"}, 0, timestamp=cast("int", None))
+    [row], _ = run(processed(stages, batch_of(record)))
+    assert NOW_MS <= row[RECEIVED] <= time.time() * 1000
 
 
 def test_a_batch_whose_worker_gave_it_up_does_not_disturb_the_next_one(stages: StageProcess) -> None:
