@@ -173,10 +173,10 @@ ISSUE_CHANGES = Topic(
 TAKEN = (ERRORS, SPANS, SESSIONS, LOGS, CHECK_INS, FEEDBACK, OUTCOMES, RELEASES)
 """The topics that the gateway writes to."""
 
-STORED = (*TAKEN, ALERTS, ISSUE_CHANGES)
-"""The topics whose messages workers make rows of."""
-
-CONSUMED = (*STORED, COUNTS)
+CONSUMED = (ERRORS, SPANS, COUNTS, ALERTS, SESSIONS, LOGS, CHECK_INS, FEEDBACK, OUTCOMES, RELEASES, ISSUE_CHANGES)
 """The topics that workers read."""
+
+STORED = tuple(topic for topic in CONSUMED if topic.name != COUNTS.name)
+"""Those of them whose messages become rows."""
 
 TOPICS = (*TAKEN, PROJECTS, USAGE, COUNTS, WINDOWS, ALERTS, DEAD_LETTERS, ISSUE_CHANGES)
