@@ -27,6 +27,7 @@ from mode import Service
 
 from pipeline import kafka
 from pipeline.clickhouse import ClickHouse
+from pipeline.compression import compress_fast
 from pipeline.config import KafkaSettings, Settings
 from pipeline.counting import Counting
 from pipeline.deliver import Delivery
@@ -90,6 +91,7 @@ class Worker:
         self.metrics = Metrics()
         self.failure: BaseException | None = None
         self._stages = StageProcess(settings)
+        compress_fast()
         self._executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="clickhouse")
         self._clickhouse = ClickHouse(settings.clickhouse)
         self._ledger = Ledger(self._clickhouse)

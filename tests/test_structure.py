@@ -157,7 +157,7 @@ def test_few_modules_talk_to_kafka() -> None:
         "pipeline.app",
         "pipeline.health",
         "pipeline.migrate",
-        "pipeline.gateway.compression",
+        "pipeline.compression",
         "pipeline.gateway.registry",
         "pipeline.gateway.sink",
     }

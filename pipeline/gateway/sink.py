@@ -18,9 +18,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import InvalidMessageError, KafkaError, MessageSizeTooLargeError, UnknownError
 
 from pipeline import kafka
+from pipeline.compression import compress_fast
 from pipeline.config import KafkaSettings
 from pipeline.errors import Unavailable
-from pipeline.gateway.compression import compress_fast
 from pipeline.gateway.items import Message
 from pipeline.gateway.partition import choose
 from pipeline.gateway.rejection import too_large

@@ -7,7 +7,7 @@ import random
 from aiokafka.codec import lz4_encode
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
-from pipeline.gateway.compression import FAST, compress_fast
+from pipeline.compression import FAST, compress_fast
 
 HEAD_BYTES = 61
 NONE = 0
