@@ -1,4 +1,4 @@
-"""What the gateway sends to Kafka is lz4 of the fast level, and aiokafka reads it."""
+"""What gateways and workers send to Kafka is lz4 of the fast level, and aiokafka reads it."""
 
 from __future__ import annotations
 
