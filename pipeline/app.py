@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -58,6 +60,9 @@ FETCH_BYTES = 768 * 1024
 FETCHES_WAITING = 2
 TICK_S = 1.0
 MOST_SENT_BEFORE = 10_000
+LONGEST_END_S = 20.0
+"""So long a worker that has failed may take to end in order, before it ends at once: its supervisor waits for that, and
+whatever it may still be waiting for is done again by the next one."""
 
 
 class Whole(Schema):  # type: ignore[misc]
@@ -377,6 +382,9 @@ class Worker:
             else:
                 log.error("the worker stops: %s", type(error).__name__, exc_info=error)
             self.app.loop.create_task(self._stop())
+            end = threading.Timer(LONGEST_END_S, os._exit, (getattr(error, "exit_code", 1),))
+            end.daemon = True
+            end.start()
 
     async def _stop(self) -> None:
         service: Service = self.app

@@ -156,6 +156,14 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             generation_id=self.app.consumer_generation_id,
         )
 
+    async def commit_and_end_transactions(self) -> None:
+        """Commit what is done before the consumer stops; not after a failure, which may have ended its thread.
+
+        Faust would wait for that thread for ever. What is not committed is done again, and known to have been done.
+        """
+        if not self.app.crashed:
+            await super().commit_and_end_transactions()
+
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Forget how far revoked partitions are done: whoever has them next says so."""
         await super().on_partitions_revoked(revoked)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pipeline.config import Settings
 from pipeline.errors import AftershockError, Misconfigured
@@ -123,7 +123,11 @@ class StageProcess:
     ) -> tuple[asyncio.Future[None], asyncio.Future[Result]]:
         loop = asyncio.get_running_loop()
         sent = loop.run_in_executor(self._sender, self._send_batch, batch, apart)
-        return sent, loop.run_in_executor(self._receiver, receive)
+        received = loop.run_in_executor(self._receiver, receive)
+        for half in (sent, received):
+            # Who gave the batch up, or has heard of the process's end already, does not ask how the other half ended.
+            half.add_done_callback(_looked_at)
+        return sent, received
 
     def _send_batch(self, batch: Batch, apart: bool) -> None:
         source, boundaries = batch.source, batch.boundaries
@@ -167,6 +171,11 @@ class StageProcess:
             f"the process of the stages has ended (exit code {code}): the worker ends as well; start it again, and see "
             "its log for what was the matter"
         )
+
+
+def _looked_at(done: asyncio.Future[Any]) -> None:
+    if not done.cancelled():
+        done.exception()
 
 
 def _pieces(records: Sequence[Record]) -> Iterator[list[messages.StagedRecord]]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +69,42 @@ def test_five_kills_of_the_worker_and_one_of_clickhouse_lose_and_double_nothing(
         time.sleep(3)
 
     _assert_exact(installation, sent)
+
+
+def test_kills_of_the_process_of_the_stages_end_the_worker_and_lose_and_double_nothing(
+    installation: Installation,
+) -> None:
+    """Whoever supervises the worker starts it again, with a new process for the stages."""
+    installation.configure(RULES)
+    sent = [event(number, group=number % GROUPS, environment="production") for number in range(EVENTS)]
+    load = threading.Thread(target=_produce_slowly, args=(installation, sent))
+    load.start()
+    for _ in range(2):
+        with installation.worker() as worker:
+            _wait_for_progress(installation)
+            [stages] = _children(worker.process.pid)
+            os.kill(stages, signal.SIGKILL)
+            worker.process.wait(30)
+            assert worker.process.exit_code == 1
+            assert "the process of the stages has ended (exit code -9)" in " ".join(worker.process.last_lines(20))
+    load.join()
+    with installation.worker():
+        installation.wait_for_rows(EVENTS, seconds=90)
+        installation.wait_for(
+            "an alert for each issue", lambda: len(_alerts(installation, "all of them")) >= GROUPS, seconds=60
+        )
+        time.sleep(3)
+    _assert_exact(installation, sent)
+
+
+def _children(parent: int | None) -> list[int]:
+    """Return the processes that a process has started (proc(5), stat)."""
+    found = []
+    for place in Path("/proc").iterdir():
+        with suppress(OSError):
+            if place.name.isdigit() and int((place / "stat").read_text().rsplit(")", 1)[1].split()[1]) == parent:
+                found.append(int(place.name))
+    return found
 
 
 def test_workers_that_come_and_go_lose_and_double_nothing(installation: Installation) -> None:
