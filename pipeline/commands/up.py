@@ -60,7 +60,7 @@ def command(
     \b
     Examples:
       aftershock up                       embedded broker, ClickHouse, one worker, the gateway
-      aftershock up --workers 2           one worker a core
+      aftershock up --workers 2           one worker for every two cores
       aftershock up --broker apache       Apache Kafka, whose topics last (Java 17)
       aftershock up --kafka-port 19092    when another program has port 9092
       aftershock up --kafka broker:9092 --clickhouse https://clickhouse:8443
