@@ -15,7 +15,7 @@ from pipeline.errors import AftershockError
 COMMANDS = {
     "up": "Start everything on this machine, and leave it running.",
     "demo": "Show what it does, with small real programs that fail.",
-    "worker": "Run one worker process.",
+    "worker": "Run one worker.",
     "gateway": "Take events from Sentry's SDKs over HTTP.",
     "projects": "List projects and their DSNs, and add one.",
     "releases": "Say what a release is, and see how it does.",
