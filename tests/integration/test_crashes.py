@@ -62,11 +62,7 @@ def test_five_kills_of_the_worker_and_one_of_clickhouse_lose_and_double_nothing(
             worker.kill()
     load.join()
     with installation.worker():
-        installation.wait_for_rows(EVENTS, seconds=90)
-        installation.wait_for(
-            "an alert for each issue", lambda: len(_alerts(installation, "all of them")) >= GROUPS, seconds=60
-        )
-        time.sleep(3)
+        _wait_for_all(installation)
 
     _assert_exact(installation, sent)
 
@@ -89,11 +85,7 @@ def test_kills_of_the_process_of_the_stages_end_the_worker_and_lose_and_double_n
             assert "the process of the stages has ended (exit code -9)" in " ".join(worker.process.last_lines(20))
     load.join()
     with installation.worker():
-        installation.wait_for_rows(EVENTS, seconds=90)
-        installation.wait_for(
-            "an alert for each issue", lambda: len(_alerts(installation, "all of them")) >= GROUPS, seconds=60
-        )
-        time.sleep(3)
+        _wait_for_all(installation)
     _assert_exact(installation, sent)
 
 
@@ -123,17 +115,22 @@ def test_workers_that_come_and_go_lose_and_double_nothing(installation: Installa
                 _wait_for_progress(installation)
         with installation.worker():
             load.join()
-            installation.wait_for_rows(EVENTS, seconds=90)
-            installation.wait_for(
-                "an alert for each issue", lambda: len(_alerts(installation, "all of them")) >= GROUPS, seconds=60
-            )
-            time.sleep(3)
+            _wait_for_all(installation)
     _assert_exact(installation, sent)
 
 
 def _wait_for_progress(installation: Installation) -> None:
     before = installation.value("SELECT count() FROM errors") or 0
     installation.wait_for("some progress", lambda: (installation.value("SELECT count() FROM errors") or 0) > before)
+
+
+def _wait_for_all(installation: Installation) -> None:
+    """Wait for every row and alert, and a while for what must not come."""
+    installation.wait_for_rows(EVENTS, seconds=90)
+    installation.wait_for(
+        "an alert for each issue", lambda: len(_alerts(installation, "all of them")) >= GROUPS, seconds=60
+    )
+    time.sleep(3)
 
 
 def _assert_exact(installation: Installation, sent: list[dict[str, Any]]) -> None:
