@@ -1,7 +1,8 @@
 """What the worker and the process of the stages say to each other: msgpack, structs as arrays, one after the other.
 
 Of one batch at a time: :class:`Begin`, its records in :class:`Take`, each answered by :class:`Lines`, and :class:`End`,
-answered by :class:`Ended`. A batch that is to come ``apart`` is answered by :class:`Apart` in place of lines.
+answered by the lines that are left and by :class:`Ended`. A batch that is to come ``apart`` is answered by
+:class:`Apart` in place of lines.
 """
 
 from __future__ import annotations
