@@ -41,9 +41,9 @@ from pipeline.issues.states import IssueStates
 from pipeline.issues.store import IssueStore
 from pipeline.ledger import Ledger
 from pipeline.metrics import Metrics
-from pipeline.records import Boundaries, Record, Source
+from pipeline.records import Boundaries, Record, RecordBatch, Source
 from pipeline.retry import until_available
-from pipeline.stages.parent import StageProcess
+from pipeline.stages.pool import StagePool
 from pipeline.tables.alerts import alert_ids
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.issues import change_of
@@ -56,10 +56,16 @@ from schemas.topics import ALERTS, CONSUMER_GROUP, COUNTS, ERRORS, ISSUE_CHANGES
 log = logging.getLogger(__name__)
 
 FETCH_BYTES = 768 * 1024
-"""The most that is fetched of one partition at a time, as it was compressed: some five times that in memory."""
+"""The most that is fetched of one partition at a time, as it was compressed, and stays."""
 FETCHES_WAITING = 2
+DECOMPRESSED_BYTES = 96 * 1024 * 1024
+"""So much of events is gathered for a batch at most, however little it is when compressed: ClickHouse takes a batch as
+one block, and holds all of it in memory."""
 TICK_S = 1.0
 MOST_SENT_BEFORE = 10_000
+MOST_INSERTS = 4
+"""So many tables get rows of one batch at most. Each insert has a thread while its batch is in the stages; one that had
+to wait for the others' threads would hold up the stages, which the others wait for."""
 LONGEST_END_S = 20.0
 """So long a worker that has failed may take to end in order, before it ends at once: its supervisor waits for that, and
 whatever it may still be waiting for is done again by the next one."""
@@ -85,7 +91,7 @@ class App(faust.App):  # type: ignore[misc]
 
 
 class Worker:
-    """One worker: a Faust app and everything its agents call, with the process of the stages beside it.
+    """One worker: a Faust app and everything its agents call, with the processes of the stages beside it.
 
     Args:
         settings: all settings.
@@ -95,9 +101,10 @@ class Worker:
         self.settings = settings
         self.metrics = Metrics()
         self.failure: BaseException | None = None
-        self._stages = StageProcess(settings)
+        self._stages = StagePool(settings)
         compress_fast()
-        self._executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="clickhouse")
+        threads = 4 + MOST_INSERTS * settings.worker.stage_processes
+        self._executor = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="clickhouse")
         self._clickhouse = ClickHouse(settings.clickhouse)
         self._ledger = Ledger(self._clickhouse)
         self._issue_store = IssueStore(self._clickhouse)
@@ -166,8 +173,8 @@ class Worker:
         async for event in stream.noack().events():
             await self._guard(self._counting.take(*self._fetched(event)))
 
-    def _fetched(self, event: Any) -> tuple[int, int, int, Sequence[Record]]:
-        """Return partition, committed offset, generation and records of a whole fetch."""
+    def _fetched(self, event: Any) -> tuple[int, int, int, Sequence[RecordBatch]]:
+        """Return partition, committed offset, generation and record batches of a whole fetch."""
         message = event.message
         committed = self.app.consumer.committed(message.tp)
         return message.partition, committed, message.generation_id, message.value
@@ -237,8 +244,9 @@ class Worker:
         worker = self.settings.worker
         self._intakes[topic] = Intake(
             topic,
-            limits=Limits(worker.batch_events, worker.batch_bytes, worker.linger_ms / 1000),
+            limits=Limits(worker.batch_events, worker.batch_bytes, DECOMPRESSED_BYTES, worker.linger_ms / 1000),
             most_in_flight=worker.batches_in_flight,
+            most_in_stages=worker.stage_processes,
             source=lambda partition: Source(topic, incarnation, partition),
             begun=self._begun,
             deliver=self._delivery().deliver,

@@ -82,10 +82,11 @@ class WorkerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     Also at a fourth of the first two, when no other batch is in the stages.
     """
 
-    batch_events: Positive = 4000
-    batch_bytes: Positive = 28 * 1024 * 1024
+    batch_events: Positive = 8000
+    batch_bytes: Positive = 16 * 1024 * 1024
     linger_ms: Positive = 500
     batches_in_flight: Annotated[int, Meta(ge=1, le=16)] = 2
+    stage_processes: Annotated[int, Meta(ge=1, le=16)] = 2
     web_host: str = "127.0.0.1"
     web_port: Annotated[int, Meta(ge=0, le=65535)] = 6066
     flush_interval_s: Annotated[float, Meta(ge=0.1, le=60)] = 2.0

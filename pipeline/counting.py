@@ -10,17 +10,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from msgspec import Struct
 
 from pipeline.issues.reactions import Reaction
 from pipeline.metrics import Metrics
-from pipeline.records import Record
+from pipeline.record_batches import Unreadable, records_of
+from pipeline.records import Record, RecordBatch
 from pipeline.windows import Windows
 from schemas.alert import Alert
 from schemas.counts import decode_counts
+from schemas.topics import COUNTS
 
 log = logging.getLogger(__name__)
 
@@ -95,16 +97,17 @@ class Counting:
         async with self._lock:
             await self._opened(partition, committed, generation)
 
-    async def take(self, partition: int, committed: int, generation: int, records: Sequence[Record]) -> None:
+    async def take(
+        self, partition: int, committed: int, generation: int, record_batches: Sequence[RecordBatch]
+    ) -> None:
         """Apply one fetch."""
         async with self._lock:
             watched = await self._opened(partition, committed, generation)
             if watched.released:
                 return
-            new = [record for record in records if record.offset >= watched.next_offset]
+            new = [record for record in _records(partition, record_batches) if record.offset >= watched.next_offset]
             await self._announce([alert for record in new for alert in await self._apply(watched, record)])
-            if new:
-                watched.next_offset = new[-1].offset + 1
+            watched.next_offset = max(watched.next_offset, record_batches[-1].last + 1)
             await self._flush_if_due(partition, watched)
 
     async def tick(self, waiting: Callable[[int], bool]) -> None:
@@ -198,3 +201,11 @@ class Counting:
         if watched.next_offset > watched.written_offset and not watched.released:
             watched.written_offset = watched.next_offset
             self._done(partition, watched.next_offset)
+
+
+def _records(partition: int, record_batches: Iterable[RecordBatch]) -> Iterator[Record]:
+    for record_batch in record_batches:
+        try:
+            yield from records_of(record_batch.data, COUNTS.name, partition)
+        except Unreadable as error:
+            log.error("counts-%d: offset %d and on skipped: %s", partition, record_batch.first, error)

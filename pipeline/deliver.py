@@ -11,11 +11,13 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from typing import Any, Protocol
 
 from msgspec.json import Encoder
+from msgspec.structs import replace
 
 from pipeline import normalize
 from pipeline.clickhouse import ClickHouse, RequestRejected
@@ -23,7 +25,8 @@ from pipeline.errors import Unavailable
 from pipeline.inserts import GivenUp, Inserts
 from pipeline.ledger import Ledger, token
 from pipeline.metrics import Metrics
-from pipeline.records import Batch, Record, header
+from pipeline.record_batches import KafkaRecord, Unreadable, records_of
+from pipeline.records import GatheredBatch, Record, RecordBatch, header
 from pipeline.retry import until_available
 from pipeline.stages.messages import Ended
 from schemas.dead_letter import DeadLetter
@@ -50,7 +53,8 @@ MOST_REFUSED = 1000
 table was altered, or does not fit this version. Their partitions stand still, and are found so, until it takes them."""
 REFUSED_A_TRY = 100
 """So many may be refused each time that it is tried again: the first event of a batch may be bad all the same."""
-
+SIFTED_TOGETHER = 1000
+"""So many events' rows are looked at together when ClickHouse refuses one of them, and one record batch's more."""
 
 ApartRow = tuple[int, bytes]
 """A row as a line, behind the offset of its event."""
@@ -78,13 +82,15 @@ class Send(Protocol):
 class Stages(Protocol):
     """What takes batches through the pure stages; see :class:`pipeline.stages.parent.StageProcess`."""
 
-    async def process(self, batch: Batch, taken: asyncio.Future[None], rows: Callable[[str, bytes], None]) -> Ended:
+    async def process(
+        self, batch: GatheredBatch, taken: asyncio.Future[None], rows: Callable[[str, bytes], None]
+    ) -> Ended:
         """Return what has become of a batch; ``rows`` are given to it by and by, each time of one table.
 
         ``taken`` is set when another batch may come.
         """
 
-    async def rows_apart(self, batch: Batch, table: str) -> list[ApartRow]:
+    async def rows_apart(self, batch: GatheredBatch, table: str) -> list[ApartRow]:
         """Return each row that all of a batch's events make in a table."""
 
 
@@ -126,7 +132,7 @@ class Delivery:
 
     async def deliver(
         self,
-        batch: Batch,
+        batch: GatheredBatch,
         previous_counts: Awaitable[Any],
         counts_sent: asyncio.Future[None],
         taken: asyncio.Future[None],
@@ -155,14 +161,14 @@ class Delivery:
             await self._bury(batch, letters)
         self._account(batch, ended, len(letters), time.perf_counter() - started)
 
-    async def _begin(self, batch: Batch) -> None:
+    async def _begin(self, batch: GatheredBatch) -> None:
         """Write the batch down while its partition is held: then whoever has it next finds the batch in the ledger."""
         await self._held(batch.generation)
         await self._blocking(lambda: self._ledger.begin(batch.source, batch.boundaries, batch.generation))
         await self._held(batch.generation)
 
     async def _through(
-        self, batch: Batch, taken: asyncio.Future[None], begun: asyncio.Future[None]
+        self, batch: GatheredBatch, taken: asyncio.Future[None], begun: asyncio.Future[None]
     ) -> tuple[Inserts, Ended]:
         """Take a batch through the stages, and send its rows to ClickHouse meanwhile, once it is written down."""
 
@@ -182,7 +188,7 @@ class Delivery:
         return inserts, ended
 
     async def _stored(
-        self, batch: Batch, inserts: Inserts, taken: asyncio.Future[None], begun: asyncio.Future[None]
+        self, batch: GatheredBatch, inserts: Inserts, taken: asyncio.Future[None], begun: asyncio.Future[None]
     ) -> list[tuple[Record, DeadLetter]]:
         """Return when all rows are stored, however often that takes; and the events that ClickHouse refuses."""
         running: Inserts | None = inserts
@@ -199,24 +205,32 @@ class Delivery:
         for table, error in (await until_available(once, self._metrics.retries.labels("clickhouse").inc)).items():
             if not isinstance(error, RequestRejected):
                 raise error
-            letters += await self._sift(batch, table, error)
+            letters += await self._sift(batch, table)
         return letters
 
-    async def _sift(self, batch: Batch, table: str, rejected: RequestRejected) -> list[tuple[Record, DeadLetter]]:
+    async def _sift(self, batch: GatheredBatch, table: str) -> list[tuple[Record, DeadLetter]]:
         """Insert all rows of a table but those that ClickHouse refuses; return their events.
 
-        They are made again, all of them, and again while it refuses them all.
+        They are made again, some record batches' at a time, and again while it refuses them all.
         """
-        rows = await self._stages.rows_apart(batch, table)
+        letters: list[tuple[Record, DeadLetter]] = []
+        for number, part in enumerate(_parts(batch)):
+            rows = await self._stages.rows_apart(part, table)
+            if rows:
+                letters += await self._sifted(part, table, rows, str(number))
+        return letters
 
+    async def _sifted(
+        self, batch: GatheredBatch, table: str, rows: list[ApartRow], name: str
+    ) -> list[tuple[Record, DeadLetter]]:
         async def once() -> list[tuple[Record, DeadLetter]]:
             letters: list[tuple[Record, DeadLetter]] = []
-            await self._halve(batch, table, rows, rejected, letters)
+            await self._halve(batch, table, rows, letters, name)
             return letters
 
         return await until_available(once, self._metrics.retries.labels("clickhouse").inc)
 
-    async def _insert(self, batch: Batch, table: str, rows: Iterator[bytes], part: str = "") -> None:
+    async def _insert(self, batch: GatheredBatch, table: str, rows: Iterator[bytes], part: str = "") -> None:
         mark = f"{token(batch.source, batch.boundaries, part)}/{table}"
         started = time.perf_counter()
         await self._in_thread(lambda: self._clickhouse.insert(table, self._columns[table], rows, mark))
@@ -225,30 +239,32 @@ class Delivery:
 
     async def _halve(
         self,
-        batch: Batch,
+        batch: GatheredBatch,
         table: str,
         rows: list[ApartRow],
-        rejected: RequestRejected,
         letters: list[tuple[Record, DeadLetter]],
-        part: str = "",
+        name: str,
     ) -> None:
-        """Find the event that ClickHouse refuses among rows it has rejected, and make it a dead letter."""
-        if len({offset for offset, _ in rows}) == 1:
-            if self._refused[table] >= MOST_REFUSED:
-                self._refused[table] -= REFUSED_A_TRY
-                raise Unavailable(
-                    f"ClickHouse has refused {MOST_REFUSED} events for {table} in a row (error {rejected.code}), so it "
-                    "is not the events: see whether the table's columns are those of the migrations"
-                )
-            self._refused[table] += 1
-            letters.append(_refused_by_clickhouse(batch, rows[0][0], rejected))
-            return
-        middle = _middle(rows)
-        for half, name in ((rows[:middle], "a"), (rows[middle:], "b")):
-            try:
-                await self._insert(batch, table, iter([b"".join(row for _, row in half)]), part + name)
-            except RequestRejected as again:
-                await self._halve(batch, table, half, again, letters, part + name)
+        """Insert rows; where ClickHouse rejects them, find the event that it refuses, and make it a dead letter."""
+        try:
+            await self._insert(batch, table, iter([b"".join(row for _, row in rows)]), name)
+        except RequestRejected as rejected:
+            if len({offset for offset, _ in rows}) == 1:
+                self._count_refused(table, rejected)
+                letters.append(_refused_by_clickhouse(batch, rows[0][0], rejected))
+                return
+            middle = _middle(rows)
+            await self._halve(batch, table, rows[:middle], letters, f"{name}a")
+            await self._halve(batch, table, rows[middle:], letters, f"{name}b")
+
+    def _count_refused(self, table: str, rejected: RequestRejected) -> None:
+        if self._refused[table] >= MOST_REFUSED:
+            self._refused[table] -= REFUSED_A_TRY
+            raise Unavailable(
+                f"ClickHouse has refused {MOST_REFUSED} events for {table} in a row (error {rejected.code}), so it "
+                "is not the events: see whether the table's columns are those of the migrations"
+            )
+        self._refused[table] += 1
 
     async def _send_counts(
         self,
@@ -262,7 +278,7 @@ class Delivery:
         )
         counts_sent.set_result(None)
 
-    async def _bury(self, batch: Batch, letters: list[tuple[Record, DeadLetter]]) -> None:
+    async def _bury(self, batch: GatheredBatch, letters: list[tuple[Record, DeadLetter]]) -> None:
         """Send dead letters to their topic, and their headers to ClickHouse."""
         rows = [
             (
@@ -306,12 +322,12 @@ class Delivery:
             # A missing table or a missing right is mended by a person, and nothing is lost until then.
             raise Unavailable(f"{rejected}: see `aftershock doctor`") from None
 
-    def _account(self, batch: Batch, ended: Ended, dead: int, seconds: float) -> None:
+    def _account(self, batch: GatheredBatch, ended: Ended, dead: int, seconds: float) -> None:
         topic = batch.source.topic
         filtered, thinned = sum(ended.filtered.values()), ended.thinned
         events = self._metrics.events
         # Where ClickHouse refused a row, all were stored whole after all: then this is too low, but never below zero.
-        events.labels(topic, "stored").inc(max(len(batch.records) - dead - filtered - thinned, 0))
+        events.labels(topic, "stored").inc(max(ended.records - dead - filtered - thinned, 0))
         if thinned:
             events.labels(topic, "counted").inc(thinned)
         if dead:
@@ -325,8 +341,8 @@ class Delivery:
         self._metrics.batch_seconds.labels(topic).observe(seconds)
 
 
-def _refused_by_clickhouse(batch: Batch, offset: int, rejected: RequestRejected) -> tuple[Record, DeadLetter]:
-    record = next(record for record in batch.records if record.offset == offset)
+def _refused_by_clickhouse(batch: GatheredBatch, offset: int, rejected: RequestRejected) -> tuple[Record, DeadLetter]:
+    record = _records(batch, {offset})[offset]
     letter = DeadLetter(
         topic=batch.source.topic,
         partition=batch.source.partition,
@@ -340,10 +356,39 @@ def _refused_by_clickhouse(batch: Batch, offset: int, rejected: RequestRejected)
     return record, letter
 
 
-def _with_records(batch: Batch, dead: Sequence[DeadLetter]) -> list[tuple[Record, DeadLetter]]:
+def _with_records(batch: GatheredBatch, dead: Sequence[DeadLetter]) -> list[tuple[Record, DeadLetter]]:
     """Return dead letters with the records that they are about."""
-    records = {record.offset: record for record in batch.records} if dead else {}
+    records = _records(batch, {letter.offset for letter in dead})
     return [(records[letter.offset], letter) for letter in dead]
+
+
+def _records(batch: GatheredBatch, offsets: Collection[int]) -> dict[int, Record]:
+    """Return the records with these offsets; a record batch in place of one that cannot be taken out of it."""
+    found: dict[int, Record] = {}
+    topic, partition = batch.source.topic, batch.source.partition
+    for record_batch in batch.record_batches:
+        wanted = {offset for offset in offsets if record_batch.first <= offset <= record_batch.last}
+        if not wanted:
+            continue
+        with suppress(Unreadable):
+            for record in records_of(record_batch.data, topic, partition):
+                if record.offset in wanted:
+                    found[record.offset] = record
+        for offset in wanted - found.keys():
+            found[offset] = KafkaRecord(topic, partition, offset, -1, None, record_batch.data, [])
+    return found
+
+
+def _parts(batch: GatheredBatch) -> Iterator[GatheredBatch]:
+    """Yield the batch in parts of so many records that their rows can be held; always the same ones."""
+    part: list[RecordBatch] = []
+    for record_batch in batch.record_batches:
+        part.append(record_batch)
+        if sum(held.count for held in part) >= SIFTED_TOGETHER:
+            yield replace(batch, record_batches=part)
+            part = []
+    if part:
+        yield replace(batch, record_batches=part)
 
 
 def _middle(rows: list[ApartRow]) -> int:

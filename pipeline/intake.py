@@ -15,13 +15,13 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from msgspec import Struct
 
 from pipeline.gather import Gatherer, Limits
-from pipeline.records import Batch, Boundaries, Record, Source
+from pipeline.records import Boundaries, GatheredBatch, RecordBatch, Source
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.05
 
-Deliver = Callable[[Batch, Awaitable[None], "asyncio.Future[None]", "asyncio.Future[None]"], Awaitable[None]]
+Deliver = Callable[[GatheredBatch, Awaitable[None], "asyncio.Future[None]", "asyncio.Future[None]"], Awaitable[None]]
 
 
 class Pending(Struct, eq=False):
@@ -68,6 +68,7 @@ class Intake:
         *,
         limits: Limits,
         most_in_flight: int,
+        most_in_stages: int,
         source: Callable[[int], Source],
         begun: Callable[[Source, int], Awaitable[list[Boundaries]]],
         deliver: Deliver,
@@ -77,6 +78,7 @@ class Intake:
     ) -> None:
         self.topic = topic
         self._limits = limits
+        self._most_in_stages = most_in_stages
         self._slots = asyncio.Semaphore(most_in_flight)
         self._source = source
         self._begun = begun
@@ -92,20 +94,22 @@ class Intake:
         self._tasks: set[asyncio.Task[None]] = set()
         self.last_progress = clock()
 
-    async def take(self, partition: int, committed: int, generation: int, records: Sequence[Record]) -> None:
+    async def take(
+        self, partition: int, committed: int, generation: int, record_batches: Sequence[RecordBatch]
+    ) -> None:
         """Take one fetch; returns when there is room for the next one, or when the partition was released meanwhile.
 
         Args:
             partition: where the records were read.
             committed: the partition's committed offset, used when it was newly assigned.
             generation: the consumer group's generation; a new one means that the partition is read again.
-            records: the records in the order of their offsets.
+            record_batches: what was fetched, in the order of their offsets.
         """
         feed = self._feeds.get(partition)
-        if feed is None or feed.generation != generation or records[0].offset < feed.gatherer.next_offset:
+        if feed is None or feed.generation != generation or record_batches[0].first < feed.gatherer.next_offset:
             feed = await self._open(partition, committed, generation)
         async with self._starting:
-            for batch in feed.gatherer.add(records, self._clock()):
+            for batch in feed.gatherer.add(record_batches, self._clock()):
                 await self._start(feed, batch)
 
     async def cut_due(self) -> None:
@@ -121,7 +125,7 @@ class Intake:
             # Not while a fetch is being taken: its batches come first, and batches must start in their order.
             async with self._starting:
                 for feed in sorted(self._feeds.values(), key=lambda feed: -feed.gatherer.waiting_bytes):
-                    if self._slots.locked() or self._untaken:
+                    if self._slots.locked() or self._untaken >= self._most_in_stages:
                         break
                     batch = feed.gatherer.due(self._clock())
                     if batch is not None:
@@ -176,7 +180,7 @@ class Intake:
             feed.released = True
         return feed
 
-    async def _start(self, feed: Feed, batch: Batch) -> None:
+    async def _start(self, feed: Feed, batch: GatheredBatch) -> None:
         """Start to deliver a batch when there is room; called with :attr:`_starting` held."""
         await self._slots.acquire()
         if feed.released:
@@ -201,7 +205,7 @@ class Intake:
     async def _run(
         self,
         feed: Feed,
-        batch: Batch,
+        batch: GatheredBatch,
         pending: Pending,
         previous: asyncio.Future[None],
         counts_sent: asyncio.Future[None],

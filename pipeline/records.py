@@ -93,12 +93,47 @@ class Boundaries(Struct, frozen=True, order=True):
 class Batch(Struct):
     """A contiguous range of one partition's offsets, with the records that were read of it.
 
-    ``boundaries`` may be wider than the records, where Kafka no longer has some of them. ``begun_before`` says
-    that an earlier worker began it. ``generation`` is that of the consumer group in which it is delivered.
+    ``boundaries`` may be wider than the records, where Kafka no longer has some of them.
     """
 
     source: Source
     boundaries: Boundaries
     records: Sequence[Record]
+
+
+class RecordBatch(Struct, frozen=True, gc=False):
+    """What Kafka keeps and hands over as one: records that a producer sent together, compressed together.
+
+    Attributes:
+        first: the least offset that may be in it.
+        last: the greatest one.
+        count: how many records it has.
+        size: how many bytes they take when they are taken out of it, at most.
+        data: all of it, as it came.
+    """
+
+    first: int
+    last: int
+    count: int
+    size: int
+    data: bytes
+
+
+class GatheredBatch(Struct):
+    """A batch whose records are still in their record batches.
+
+    Attributes:
+        source: the partition that it is of.
+        boundaries: its first and its last offset.
+        start: what is before this offset is done, though it may be in the boundaries.
+        record_batches: what holds its records, in order; the first and the last may hold others beside them.
+        begun_before: whether an earlier worker began it.
+        generation: that of the consumer group in which it is delivered.
+    """
+
+    source: Source
+    boundaries: Boundaries
+    start: int
+    record_batches: Sequence[RecordBatch]
     begun_before: bool = False
     generation: int = 0

@@ -11,7 +11,8 @@ does a batch again, after a crash, may choose other rows. Of each cell the first
 so that the first and last times are exact too, and the events whose ids go along with the counts, so that alerts point
 to what is there.
 
-Events are counted by worker: with several partitions of an issue on several workers, each stores the first ones.
+Events are counted by process of the stages: with several of them, in one worker or in several, each stores the first
+ones.
 """
 
 from __future__ import annotations

@@ -9,11 +9,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from occurrences import NOON, Occurrence, counted, rules_of
+from records import Message, packed
 
 from pipeline.counting import Counting
 from pipeline.issues.reactions import Reaction
 from pipeline.issues.states import IssueStates
 from pipeline.metrics import Metrics
+from pipeline.record_batches import described
+from pipeline.records import RecordBatch
 from pipeline.windows import Windows
 from schemas.alert import Alert
 from schemas.counts import CountsBatch, encode_counts
@@ -24,13 +27,6 @@ RULES = rules_of(
 )
 
 
-@dataclass(frozen=True)
-class Message:
-    offset: int
-    value: bytes
-    partition: int = 0
-
-
 def batch(number: int, events: int = 3, **fields: Any) -> CountsBatch:
     """Return what the source's batch of this number adds: so many events of one issue."""
     made = counted(RULES, *(Occurrence(event_id=f"{number}-{event}", **fields) for event in range(events)))
@@ -38,8 +34,14 @@ def batch(number: int, events: int = 3, **fields: Any) -> CountsBatch:
     return made
 
 
-def messages(*batches: CountsBatch, first: int = 0) -> list[Message]:
-    return [Message(first + index, encode_counts(made)) for index, made in enumerate(batches)]
+def messages(*batches: CountsBatch, first: int = 0) -> list[RecordBatch]:
+    """Return a fetch with these messages, two in a record batch."""
+    made = [Message(encode_counts(one), first + index) for index, one in enumerate(batches)]
+    return fetched(*(made[at : at + 2] for at in range(0, len(made), 2)))
+
+
+def fetched(*record_batches: Sequence[Message]) -> list[RecordBatch]:
+    return [described(packed(*messages)) for messages in record_batches]
 
 
 @dataclass
@@ -221,9 +223,21 @@ def test_messages_that_were_applied_are_not_applied_again_in_the_same_generation
 def test_a_message_that_is_no_counts_message_is_passed_over() -> None:
     async def test(around: Around) -> None:
         counting = around.counting()
-        await counting.take(0, 0, 1, [Message(0, b"\xff"), Message(1, b""), *messages(batch(0), first=2)])
+        await counting.take(0, 0, 1, [*fetched([Message(b"\xff", 0), Message(b"", 1)]), *messages(batch(0), first=2)])
         await counting.flush()
         assert around.log == ["sending", "sent firing", "wrote", "done 0 3"]
+
+    run(test)
+
+
+def test_a_record_batch_that_cannot_be_read_is_passed_over() -> None:
+    async def test(around: Around) -> None:
+        counting = around.counting()
+        good, bad = messages(batch(0)), packed(Message(b"1" * 100, 1), Message(b"2" * 100, 2))
+        torn = RecordBatch(1, 2, 2, len(bad), bad[:61] + bytes(len(bad) - 61))
+        await counting.take(0, 0, 1, [*good, torn, *messages(batch(1), first=3)])
+        assert counting.next_offset(0) == 4
+        assert around.on_topic
 
     run(test)
 

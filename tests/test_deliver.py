@@ -10,19 +10,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from records import Message, batch_of, message
+from records import Message, gathered_batch, message, records_in
 from test_rows import COLUMNS, NOW
 
 from pipeline.clickhouse import ClickHouse, RequestRejected
 from pipeline.config import ClickHouseSettings, RetentionSettings
-from pipeline.deliver import DEAD_LETTER_COLUMNS, MOST_REFUSED, Delivery, _middle
+from pipeline.deliver import DEAD_LETTER_COLUMNS, MOST_REFUSED, SIFTED_TOGETHER, Delivery, _middle
 from pipeline.errors import Unavailable
 from pipeline.lease import Overtaken
 from pipeline.ledger import Ledger
 from pipeline.metrics import Metrics
 from pipeline.migrate import migrate_clickhouse
 from pipeline.process import Outcome
-from pipeline.records import Batch, Boundaries, Source
+from pipeline.records import Batch, Boundaries, GatheredBatch, Source
 from pipeline.stages.batch import ApartBatch, StagedBatch, gathered
 from pipeline.stages.messages import Apart, Ended, Lines
 from pipeline.storage import StorageSettings
@@ -94,21 +94,22 @@ class InThisProcess:
         self._begin = gathered(process)
         self._thinner = Thinner(storage)
 
-    async def process(self, batch: Batch, taken: asyncio.Future[None], rows: Callable[[str, bytes], None]) -> Ended:
+    async def process(
+        self, batch: GatheredBatch, taken: asyncio.Future[None], rows: Callable[[str, bytes], None]
+    ) -> Ended:
         staged = StagedBatch(self._begin(batch.source, batch.boundaries), self._thinner)
-        answers = [staged.take(batch.records), *staged.end()]
+        answers = [staged.take(records_in(batch)), *staged.end()]
         if not taken.done():
             taken.set_result(None)
         for answer in answers:
             for table, lines in answer.lines.items() if isinstance(answer, Lines) else ():
-                rows(table, lines)
-        await asyncio.sleep(0)
+                await asyncio.to_thread(rows, table, lines)
         [ended] = [answer for answer in answers if isinstance(answer, Ended)]
         return ended
 
-    async def rows_apart(self, batch: Batch, table: str) -> list[tuple[int, bytes]]:
+    async def rows_apart(self, batch: GatheredBatch, table: str) -> list[tuple[int, bytes]]:
         apart = ApartBatch(self._begin(batch.source, batch.boundaries), COLUMNS)
-        answers = [apart.take(batch.records), *apart.end()]
+        answers = [apart.take(records_in(batch)), *apart.end()]
         return [row for answer in answers if isinstance(answer, Apart) for row in answer.rows.get(table, ())]
 
 
@@ -143,7 +144,7 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(bounded())
 
 
-async def delivered(to: Delivery, batch: Batch) -> None:
+async def delivered(to: Delivery, batch: GatheredBatch) -> None:
     loop = asyncio.get_running_loop()
     previous: asyncio.Future[None] = loop.create_future()
     previous.set_result(None)
@@ -156,7 +157,7 @@ def events(count: int) -> list[Message]:
 
 def test_the_ledger_is_written_before_anything_is_sent(executor: ThreadPoolExecutor) -> None:
     servers = Servers()
-    run(delivered(delivery(servers, executor), batch_of(*events(5))))
+    run(delivered(delivery(servers, executor), gathered_batch(*events(5))))
     assert servers.log[0] == "ledger"
     assert sorted(servers.log[1:]) == ["insert errors errors/life/0/0-4/errors", "send counts"]
     assert servers.offsets("errors") == [0, 1, 2, 3, 4]
@@ -178,7 +179,7 @@ def test_nothing_is_delivered_of_a_batch_that_is_not_in_the_ledger_in_time(
             raise Overtaken
 
     async def test() -> None:
-        batch = batch_of(*events(3))
+        batch = gathered_batch(*events(3))
         batch.generation = 7
         with pytest.raises(Overtaken):
             await delivered(delivery(servers, executor, held=held), batch)
@@ -191,7 +192,7 @@ def test_nothing_is_delivered_of_a_batch_that_is_not_in_the_ledger_in_time(
 
 def test_a_server_that_is_away_gets_the_same_again(executor: ThreadPoolExecutor) -> None:
     servers = Servers(away=1, kafka_away=1)
-    run(delivered(delivery(servers, executor), batch_of(*events(3))))
+    run(delivered(delivery(servers, executor), gathered_batch(*events(3))))
     assert servers.log.count("insert errors errors/life/0/0-2/errors") == 2
     assert servers.log.count("send counts") == 2
     assert servers.offsets("errors") == [0, 1, 2]
@@ -201,7 +202,7 @@ def test_a_server_that_is_away_gets_the_same_again(executor: ThreadPoolExecutor)
 def test_a_request_that_is_wrong_for_another_reason_than_its_rows_is_tried_again(executor: ThreadPoolExecutor) -> None:
     """A table that somebody has renamed must not drain the topic into the dead letters."""
     servers = Servers(wrong=RequestRejected("no such table", 60))
-    run(delivered(delivery(servers, executor), batch_of(*events(3))))
+    run(delivered(delivery(servers, executor), gathered_batch(*events(3))))
     assert servers.offsets("errors") == [0, 1, 2]
     assert servers.offsets("dead_letters") == []
 
@@ -209,7 +210,7 @@ def test_a_request_that_is_wrong_for_another_reason_than_its_rows_is_tried_again
 @pytest.mark.parametrize("bad", [{0}, {6}, {3}, {0, 6}, {2, 3, 4}, set(range(7))])
 def test_bad_rows_are_found_and_buried_and_the_others_stored(executor: ThreadPoolExecutor, bad: set[int]) -> None:
     servers = Servers(bad_offsets=bad)
-    run(delivered(delivery(servers, executor), batch_of(*events(7))))
+    run(delivered(delivery(servers, executor), gathered_batch(*events(7))))
     assert servers.offsets("errors") == sorted(set(range(7)) - bad)
     assert servers.offsets("dead_letters") == sorted(bad)
     tokens = [token for token, _ in servers.stored.get("errors", [])]
@@ -221,6 +222,17 @@ def test_bad_rows_are_found_and_buried_and_the_others_stored(executor: ThreadPoo
     assert found == [(offset, "store") for offset in sorted(bad)]
 
 
+def test_bad_rows_of_a_large_batch_are_looked_for_part_by_part(executor: ThreadPoolExecutor) -> None:
+    bad, count = {5, SIFTED_TOGETHER + 700, 2 * SIFTED_TOGETHER + 499}, 2 * SIFTED_TOGETHER + 500
+    servers = Servers(bad_offsets=bad)
+    run(delivered(delivery(servers, executor), gathered_batch(*events(count))))
+    assert servers.offsets("errors") == sorted(set(range(count)) - bad)
+    assert servers.offsets("dead_letters") == sorted(bad)
+    stored = servers.stored["errors"]
+    assert len({token for token, _ in stored}) == len(stored)
+    assert max(len(offsets) for _, offsets in stored) <= SIFTED_TOGETHER
+
+
 def test_a_table_that_takes_no_event_any_more_stops_its_partition_and_does_not_drain_it(
     executor: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -230,9 +242,9 @@ def test_a_table_that_takes_no_event_any_more_stops_its_partition_and_does_not_d
 
     async def test() -> None:
         to = delivery(servers, executor)
-        await delivered(to, batch_of(*events(first)))
+        await delivered(to, gathered_batch(*events(first)))
         assert servers.offsets("dead_letters") == list(range(first))
-        stopped = asyncio.create_task(delivered(to, batch_of(*events(all_of_them)[first:])))
+        stopped = asyncio.create_task(delivered(to, gathered_batch(*events(all_of_them)[first:])))
         while "is not the events" not in caplog.text:  # noqa: ASYNC110  it is tried in threads
             await asyncio.sleep(0.01)
         assert not stopped.done()
@@ -250,7 +262,7 @@ def test_an_event_that_clickhouse_refuses_is_buried_with_its_project_and_weight(
     """Replayed, it counts for the same project and as often as before."""
     servers = Servers(bad_offsets={0})
     refused = message({"message": "a"}, 0, headers=[("project", b"shop"), ("weight", b"20")])
-    run(delivered(delivery(servers, executor), batch_of(refused)))
+    run(delivered(delivery(servers, executor), gathered_batch(refused)))
     [headers] = [options["headers"] for topic, _, options in servers.sent if topic == "dead-letters"]
     letter = DeadLetter.from_headers(headers)
     assert (letter.project, letter.weight) == ("shop", 20)
@@ -259,7 +271,7 @@ def test_an_event_that_clickhouse_refuses_is_buried_with_its_project_and_weight(
 def test_a_divided_batch_is_divided_in_the_same_way_again(executor: ThreadPoolExecutor) -> None:
     first, second = Servers(bad_offsets={3}), Servers(bad_offsets={3})
     for servers in (first, second):
-        run(delivered(delivery(servers, executor), batch_of(*events(9))))
+        run(delivered(delivery(servers, executor), gathered_batch(*events(9))))
     assert sorted(first.stored["errors"]) == sorted(second.stored["errors"])
 
 
@@ -270,7 +282,7 @@ def test_the_spans_of_one_event_stay_together(executor: ThreadPoolExecutor) -> N
         for offset, size in enumerate((3, 0, 2, 1))
     ]
     servers = Servers(bad_offsets={2})
-    run(delivered(delivery(servers, executor), batch_of(*records, topic="spans")))
+    run(delivered(delivery(servers, executor), gathered_batch(*records, topic="spans")))
     assert servers.offsets("spans") == [0, 0, 0, 0, 1, 3, 3]
     assert servers.offsets("dead_letters") == [2]
 
@@ -287,7 +299,7 @@ def test_dead_letters_carry_the_original_bytes_and_no_content_in_the_table(execu
     bad = message(b"{hunter2", 0, key=b"k", headers=[("project", b"shop")])
     gone = Message(None, 1)
     servers = Servers(kafka_away=1)
-    run(delivered(delivery(servers, executor), batch_of(bad, gone)))
+    run(delivered(delivery(servers, executor), gathered_batch(bad, gone)))
     assert [(topic, value, options["key"]) for topic, value, options in servers.sent] == [
         ("dead-letters", b"{hunter2", b"k"),
         ("dead-letters", b"", None),
@@ -304,7 +316,7 @@ def test_counts_wait_for_those_of_the_batch_before(executor: ThreadPoolExecutor)
         previous: asyncio.Future[None] = loop.create_future()
         sent: asyncio.Future[None] = loop.create_future()
         processed: asyncio.Future[None] = loop.create_future()
-        work = delivery(servers, executor).deliver(batch_of(*events(2)), previous, sent, processed)
+        work = delivery(servers, executor).deliver(gathered_batch(*events(2)), previous, sent, processed)
         delivering = asyncio.create_task(work)
         while servers.offsets("errors") != [0, 1]:  # noqa: ASYNC110  it is stored in a thread
             await asyncio.sleep(0.01)
@@ -321,7 +333,7 @@ def test_counts_wait_for_those_of_the_batch_before(executor: ThreadPoolExecutor)
 
 def test_a_batch_of_which_nothing_is_left_is_done_all_the_same(executor: ThreadPoolExecutor) -> None:
     servers = Servers()
-    run(delivered(delivery(servers, executor, lambda _batch: Outcome()), batch_of(*events(2))))
+    run(delivered(delivery(servers, executor, lambda _batch: Outcome()), gathered_batch(*events(2))))
     assert servers.log == ["ledger"]
 
 
@@ -330,7 +342,7 @@ def test_what_nobody_foresaw_is_raised(executor: ThreadPoolExecutor) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        run(delivered(delivery(Servers(), executor, broken), batch_of(*events(2))))
+        run(delivered(delivery(Servers(), executor, broken), gathered_batch(*events(2))))
 
 
 class Sink(ClickHouse):
@@ -357,7 +369,7 @@ def test_clickhouse_refuses_one_row_and_has_the_others_once_though_all_is_done_t
     server = Sink(ClickHouseSettings(url=clickhouse, database=names.database))
     migrate_clickhouse(server, RetentionSettings(), lambda _line: None)
     for _ in range(2):
-        run(delivered(delivery(server, executor, with_bad_row), batch_of(*events(8))))
+        run(delivered(delivery(server, executor, with_bad_row), gathered_batch(*events(8))))
     stored = server.rows("SELECT kafka_offset FROM errors ORDER BY kafka_offset")
     assert [row["kafka_offset"] for row in stored] == [0, 1, 2, 4, 5, 6, 7]
     assert server.rows("SELECT sum(count) AS events FROM issues")[0]["events"] == 7
@@ -378,5 +390,5 @@ def test_counts_of_a_batch_are_for_one_partition_each(executor: ThreadPoolExecut
         return Outcome(counts={3: made, 1: empty})
 
     servers = Servers()
-    run(delivered(delivery(servers, executor, two), batch_of(*events(2))))
+    run(delivered(delivery(servers, executor, two), gathered_batch(*events(2))))
     assert [(topic, options["partition"]) for topic, _, options in servers.sent] == [("counts", 3), ("counts", 1)]

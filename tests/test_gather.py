@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.gather import Gatherer, Limits, planned
-from pipeline.records import Batch, Boundaries, Source
+from pipeline.records import Boundaries, GatheredBatch, RecordBatch, Source
 
 SOURCE = Source("errors", "life", 0)
-LIMITS = Limits(records=4, bytes=1_000, linger_s=0.5)
+LIMITS = Limits(records=4, bytes=1_000, decompressed_bytes=5_000, linger_s=0.5)
 
 
-@dataclass(frozen=True)
-class Read:
-    """A record, as far as gathering looks at it."""
-
-    offset: int
-    value: bytes | None = b"12345"
+def read(*offsets: int, data: bytes = b"12345", size: int = 25) -> RecordBatch:
+    """Return a record batch of these offsets, as far as gathering looks at it."""
+    return RecordBatch(offsets[0], offsets[-1], len(offsets), size, data)
 
 
-def reads(*offsets: int) -> list[Read]:
-    return [Read(offset) for offset in offsets]
+def reads(*offsets: int) -> list[RecordBatch]:
+    """Return record batches of one record each."""
+    return [read(offset) for offset in offsets]
 
 
 def gatherer(committed: int = 0, *begun: tuple[int, int], limits: Limits = LIMITS) -> Gatherer:
     return Gatherer(SOURCE, committed, [Boundaries(*pair) for pair in begun], limits)
 
 
-def shape(batches: list[Batch]) -> list[tuple[int, int, list[int]]]:
-    return [(b.boundaries.first, b.boundaries.last, [record.offset for record in b.records]) for b in batches]
+def shape(batches: list[GatheredBatch]) -> list[tuple[int, int, list[int]]]:
+    """Return the boundaries of batches of record batches of one record, and their offsets."""
+    return [(b.boundaries.first, b.boundaries.last, [held.first for held in b.record_batches]) for b in batches]
 
 
 def test_a_batch_is_cut_at_so_many_records() -> None:
@@ -41,12 +40,17 @@ def test_a_batch_is_cut_at_so_many_records() -> None:
 
 
 def test_a_batch_is_cut_at_so_many_bytes() -> None:
-    large = [Read(0, b"x" * 600), Read(1, b"x" * 600), Read(2, None)]
+    large = [read(0, data=b"x" * 600), read(1, data=b"x" * 600), read(2)]
+    assert shape(gatherer().add(large, 0.0)) == [(0, 1, [0, 1])]
+
+
+def test_a_batch_is_cut_at_so_many_bytes_of_what_is_compressed() -> None:
+    large = [read(0, size=2_600), read(1, size=2_600), read(2)]
     assert shape(gatherer().add(large, 0.0)) == [(0, 1, [0, 1])]
 
 
 def test_a_batch_is_due_so_long_after_its_first_record() -> None:
-    forming = gatherer(limits=Limits(100, 1_000_000, 0.5))
+    forming = gatherer(limits=Limits(100, 1_000_000, 1_000_000, 0.5))
     forming.add(reads(0), 10.0)
     forming.add(reads(1), 10.4)
     assert forming.due(10.49) is None
@@ -57,12 +61,12 @@ def test_a_batch_is_due_so_long_after_its_first_record() -> None:
 
 
 def test_a_batch_that_is_worth_an_insert_is_due_at_once() -> None:
-    by_records, by_bytes = gatherer(limits=Limits(8, 1_000_000, 0.5)), gatherer(limits=Limits(100, 1000, 0.5))
+    by_records, by_bytes = gatherer(limits=Limits(8, 10**6, 10**6, 0.5)), gatherer(limits=Limits(100, 1000, 10**6, 0.5))
     by_records.add(reads(0), 0.0)
-    by_bytes.add([Read(0, b"x" * 249)], 0.0)
+    by_bytes.add([read(0, data=b"x" * 249)], 0.0)
     assert (by_records.due(0.0), by_bytes.due(0.0)) == (None, None)
     by_records.add(reads(1), 0.0)
-    by_bytes.add([Read(1, b"x")], 0.0)
+    by_bytes.add([read(1, data=b"x")], 0.0)
     assert by_bytes.waiting_bytes == 250
     for forming in (by_records, by_bytes):
         due = forming.due(0.0)
@@ -119,48 +123,79 @@ def test_planned_leaves_out_what_is_done_and_what_another_batch_holds() -> None:
     assert planned(4, begun) == [Boundaries(4, 7), Boundaries(8, 9)]
 
 
+def test_a_record_batch_is_cut_where_a_batch_has_as_many_records_as_it_may_have() -> None:
+    found = gatherer().add([read(0, 1, 2), read(*range(3, 12))], 0.0)
+    assert [(b.boundaries.first, b.boundaries.last, b.start) for b in found] == [(0, 3, 0), (4, 7, 4), (8, 11, 8)]
+    assert shape(found) == [(0, 3, [0, 3]), (4, 7, [3]), (8, 11, [3])]
+
+
+def test_a_record_batch_is_cut_at_the_boundaries_of_begun_batches() -> None:
+    found = gatherer(3, (5, 6), (7, 7)).add([read(*range(10))], 0.0)
+    assert [(b.boundaries.first, b.boundaries.last, b.start) for b in found] == [(3, 4, 3), (5, 6, 5), (7, 7, 7)]
+
+
+def test_of_a_record_batch_in_the_middle_of_which_the_committed_offset_is_the_rest_is_taken() -> None:
+    found = gatherer(2, limits=Limits(100, 1_000, 10**6, 0.0))
+    found.add([read(0, 1, 2, 3, 4)], 0.0)
+    due = found.due(0.0)
+    assert due is not None
+    assert (due.boundaries, due.start) == (Boundaries(2, 4), 2)
+
+
+class Life(NamedTuple):
+    """A worker's life: how many record batches it fetches each time, and whether it lingers then; what it commits."""
+
+    fetches: list[tuple[int, bool]]
+    commits: int
+
+
 @st.composite
-def lives(draw: st.DrawFn) -> tuple[list[int], list[list[tuple[int, bool]]], list[int]]:
-    """Return a log with holes, the fetches of each life of the worker, and how many batches it commits."""
-    log = sorted(draw(st.sets(st.integers(0, 60), min_size=1, max_size=40)))
-    fetches = st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=8)
-    return (
-        log,
-        draw(st.lists(fetches, min_size=1, max_size=5)),
-        draw(st.lists(st.integers(0, 6), min_size=5, max_size=5)),
-    )
+def logs(draw: st.DrawFn) -> list[list[int]]:
+    """Return the offsets in each record batch of a log with holes, in the record batches and between them."""
+    offsets = sorted(draw(st.sets(st.integers(0, 60), min_size=1, max_size=40)))
+    sizes = draw(st.lists(st.integers(1, 9), min_size=40, max_size=40))
+    log = [offsets[sum(sizes[:at]) : sum(sizes[: at + 1])] for at in range(40)]
+    return [record_batch for record_batch in log if record_batch]
 
 
-@given(lives())
-def test_every_offset_is_in_one_batch_through_any_crashes(
-    case: tuple[list[int], list[list[tuple[int, bool]]], list[int]],
-) -> None:
+lives = st.lists(
+    st.builds(Life, st.lists(st.tuples(st.integers(1, 4), st.booleans()), max_size=8), st.integers(0, 6)),
+    min_size=1,
+    max_size=5,
+)
+
+
+@given(logs(), lives)
+def test_every_offset_is_in_one_batch_through_any_crashes(log: list[list[int]], lives: list[Life]) -> None:
     """Batches are begun in any number, some become done, the worker dies, and the next one begins where it ended."""
-    log, all_fetches, commits = case
     ledger: list[Boundaries] = []
     held: dict[Boundaries, list[int]] = {}
     committed = 0
 
-    def begin(batch: Batch) -> None:
-        offsets = [record.offset for record in batch.records]
+    def begin(batch: GatheredBatch) -> None:
+        last = batch.boundaries.last
+        held_batches = {record_batch.first for record_batch in batch.record_batches}
+        offsets = [o for one in log if one[0] in held_batches for o in one if batch.start <= o <= last]
+        assert len(batch.record_batches) == len(held_batches)
+        assert len(offsets) <= LIMITS.records or batch.boundaries in held
         assert batch.begun_before == (batch.boundaries in held)
         assert held.setdefault(batch.boundaries, offsets) == offsets, "a begun batch was formed differently"
         if batch.boundaries not in ledger:
             ledger.append(batch.boundaries)
 
-    for fetches, commit in zip([*all_fetches, [(99, True)]], [*commits, 0], strict=False):
+    for fetches, commits in [*lives, Life([(99, True)], 0)]:
         begun = [boundaries for boundaries in ledger if boundaries.last >= committed]
         forming = Gatherer(SOURCE, committed, begun, LIMITS)
-        waiting = [offset for offset in log if offset >= committed]
-        formed: list[Batch] = []
+        waiting = [offsets for offsets in log if offsets[-1] >= committed]
+        formed: list[GatheredBatch] = []
         for size, linger in fetches:
             fetched, waiting = waiting[:size], waiting[size:]
-            formed += forming.add(reads(*fetched), 0.0)
+            formed += forming.add([read(*offsets) for offsets in fetched], 0.0)
             due = forming.due(1.0) if linger else None
             formed += [due] if due else []
         for batch in formed:
             begin(batch)
-        done = formed[:commit]
+        done = formed[:commits]
         committed = done[-1].boundaries.last + 1 if done else committed
 
-    assert sorted(offset for offsets in held.values() for offset in offsets) == log
+    assert sorted(offset for offsets in held.values() for offset in offsets) == sorted(o for one in log for o in one)

@@ -10,17 +10,12 @@ from typing import Any
 from pipeline.gather import Limits
 from pipeline.intake import TICK_S, Deliver, Intake
 from pipeline.lease import Overtaken
-from pipeline.records import Batch, Boundaries, Source
+from pipeline.records import Boundaries, GatheredBatch, RecordBatch, Source
 
 
-@dataclass(frozen=True)
-class Read:
-    offset: int
-    value: bytes = b"1"
-
-
-def reads(first: int, last: int) -> list[Read]:
-    return [Read(offset) for offset in range(first, last + 1)]
+def reads(first: int, last: int) -> list[RecordBatch]:
+    """Return record batches of one record each."""
+    return [RecordBatch(offset, offset, 1, 1, b"1") for offset in range(first, last + 1)]
 
 
 @dataclass
@@ -47,7 +42,7 @@ class Deliveries:
 
     async def deliver(
         self,
-        batch: Batch,
+        batch: GatheredBatch,
         previous: Awaitable[None],
         counts_sent: asyncio.Future[None],
         processed: asyncio.Future[None],
@@ -69,11 +64,14 @@ class Deliveries:
         else:
             gate.set_result(None)
 
-    def intake(self, *, records: int = 2, most_in_flight: int = 2, deliver: Deliver | None = None) -> Intake:
+    def intake(
+        self, *, records: int = 2, most_in_flight: int = 2, most_in_stages: int = 1, deliver: Deliver | None = None
+    ) -> Intake:
         return Intake(
             "errors",
-            limits=Limits(records, 1_000_000, 0.5),
+            limits=Limits(records, 1_000_000, 1_000_000, 0.5),
             most_in_flight=most_in_flight,
+            most_in_stages=most_in_stages,
             source=lambda partition: Source("errors", "life", partition),
             begun=self.begun,
             deliver=deliver or self.deliver,
@@ -161,12 +159,12 @@ def test_only_when_the_stages_are_free_is_the_next_batch_cut_and_it_is_the_large
         stages: list[asyncio.Future[None]] = []
 
         async def deliver(
-            batch: Batch,
+            batch: GatheredBatch,
             previous: Awaitable[None],
             counts_sent: asyncio.Future[None],
             processed: asyncio.Future[None],
         ) -> None:
-            to.started.append((batch.source.partition, len(batch.records)))
+            to.started.append((batch.source.partition, len(batch.record_batches)))
             counts_sent.set_result(None)
             stages.append(processed)
             await asyncio.wait([processed])
@@ -188,6 +186,31 @@ def test_only_when_the_stages_are_free_is_the_next_batch_cut_and_it_is_the_large
         stages[2].set_result(None)
         await intake.drain()
         cutting.cancel()
+
+    run(test)
+
+
+def test_as_many_batches_are_cut_as_there_are_processes_of_the_stages() -> None:
+    async def test(to: Deliveries) -> None:
+        async def deliver(
+            batch: GatheredBatch,
+            previous: Awaitable[None],
+            counts_sent: asyncio.Future[None],
+            processed: asyncio.Future[None],
+        ) -> None:
+            to.started.append((batch.source.partition, len(batch.record_batches)))
+            counts_sent.set_result(None)
+            await asyncio.wait([processed])
+
+        intake = to.intake(records=20, most_in_flight=4, most_in_stages=2, deliver=deliver)
+        cutting = asyncio.create_task(intake.cut_due())
+        for partition in range(3):
+            await intake.take(partition, 0, 1, reads(0, 5 + partition))
+        await until(lambda: len(to.started) == 2)
+        await asyncio.sleep(TICK_S * 3)
+        assert to.started == [(2, 8), (1, 7)]
+        cutting.cancel()
+        await intake.release([1, 2], grace_s=0.0)
 
     run(test)
 
@@ -322,7 +345,7 @@ def test_what_waits_for_the_counts_of_a_batch_that_was_given_up_is_given_up_too(
         first, second = asyncio.Event(), asyncio.Event()
 
         async def deliver(
-            batch: Batch,
+            batch: GatheredBatch,
             previous: Awaitable[None],
             counts_sent: asyncio.Future[None],
             processed: asyncio.Future[None],

@@ -75,11 +75,14 @@ EDGES = {
     "kafka",
     "ledger",
     "migrate",
+    "record_batches",
     "regrouping.rewrite",
     "regrouping.tables",
     "stages.child",
     "stages.parent",
+    "stages.pool",
     "transport",
+    "unopened",
 }
 
 
@@ -158,6 +161,9 @@ def test_few_modules_talk_to_kafka() -> None:
         "pipeline.health",
         "pipeline.migrate",
         "pipeline.compression",
+        "pipeline.decompressed",
+        "pipeline.record_batches",
+        "pipeline.unopened",
         "pipeline.gateway.registry",
         "pipeline.gateway.sink",
     }

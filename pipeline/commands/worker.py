@@ -25,7 +25,7 @@ from pipeline.memory import collect_seldom, share_one_heap
 def command(settings: Settings, *, web_port: int | None, log_level: str) -> None:
     """Run one worker. Start one for every two cores; Kafka spreads the partitions over them.
 
-    A worker is two processes: one talks to Kafka and ClickHouse, the other one scrubs and groups.
+    A worker is three processes: one talks to Kafka and ClickHouse, two scrub and group.
 
     Ends with 0 after SIGTERM or Ctrl-C, with 4 when Kafka does not answer at the start, and with 1 when something
     failed that a restart may mend.

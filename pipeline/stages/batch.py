@@ -18,6 +18,7 @@ from pipeline.rows import ERRORS_TABLE, Row
 from pipeline.stages.messages import Apart, Ended, Lines
 from pipeline.thin import Thinner
 from schemas.counts import encode_counts
+from schemas.dead_letter import DeadLetter
 
 _ENCODER = Encoder()
 
@@ -70,12 +71,20 @@ class StagedBatch:
     def __init__(self, processing: Processing, thinner: Thinner) -> None:
         self._processing = processing
         self._thinning = thinner.begin()
+        self._records = 0
+        self._refused: list[DeadLetter] = []
         self._seconds = {"thin": 0.0, "encode": 0.0}
 
     def take(self, records: Sequence[Record]) -> Lines:
         """Take the next records; return the rows that are settled by now."""
         self._processing.take(records)
+        self._records += len(records)
         return self._settled()
+
+    def refuse(self, letter: DeadLetter) -> None:
+        """Take what holds records that cannot be taken out of it."""
+        self._refused.append(letter)
+        self._records += 1
 
     def end(self) -> list[Lines | Ended]:
         """Return the rows that are left, and what else has become of the batch."""
@@ -86,8 +95,9 @@ class StagedBatch:
         self._seconds["thin"] += time.perf_counter() - started
         left = Lines(self._encoded({ERRORS_TABLE: kept}))
         counts = {partition: encode_counts(message) for partition, message in outcome.counts.items()}
-        letters = [letter for _, letter in outcome.dead]
-        return [settled, left, Ended(counts, letters, outcome.filtered, thinned, {**outcome.seconds, **self._seconds})]
+        letters = [letter for _, letter in outcome.dead] + self._refused
+        seconds = {**outcome.seconds, **self._seconds}
+        return [settled, left, Ended(self._records, counts, letters, outcome.filtered, thinned, seconds)]
 
     def _settled(self) -> Lines:
         started = time.perf_counter()
@@ -123,10 +133,13 @@ class ApartBatch:
         self._processing.take(records)
         return self._apart()
 
+    def refuse(self, letter: DeadLetter) -> None:
+        """Do nothing: it makes no row."""
+
     def end(self) -> list[Apart | Ended]:
         """Return the rows that are left."""
         self._processing.end()
-        return [self._apart(), Ended({}, [], {}, 0, {})]
+        return [self._apart(), Ended(0, {}, [], {}, 0, {})]
 
     def _apart(self) -> Apart:
         rows = self._processing.outcome.rows

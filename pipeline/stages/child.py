@@ -10,14 +10,15 @@ import logging
 import pickle
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 
 from pipeline.assemble import make_processes
 from pipeline.errors import Misconfigured
 from pipeline.issues.states import IssueStates
 from pipeline.logs import configure_logs
 from pipeline.memory import collect_seldom, share_one_heap
-from pipeline.records import Boundaries, Source
+from pipeline.record_batches import Unreadable, described, records_of
+from pipeline.records import TOGETHER, Boundaries, Record, Source
 from pipeline.stages import messages
 from pipeline.stages.batch import ApartBatch, StagedBatch
 from pipeline.stages.channel import Channel
@@ -25,6 +26,61 @@ from pipeline.tables.columns import COLUMNS
 from pipeline.thin import Thinner
 
 log = logging.getLogger(__name__)
+
+MOST_BYTES = 2 << 20
+"""So many bytes of values go through the stages at a time at most, and one record more."""
+
+
+class OpenedBatch:
+    """A batch whose record batches are opened, and whose records go through the stages some at a time.
+
+    Args:
+        begin: which records are its own.
+        topic: the topic with its prefix.
+        batch: takes the records.
+    """
+
+    def __init__(self, begin: messages.Begin, topic: str, batch: StagedBatch | ApartBatch) -> None:
+        self._begin = begin
+        self._topic = topic
+        self._batch = batch
+        self._records: list[Record] = []
+        self._bytes = 0
+        self._next_offset = begin.start
+
+    def take(self, record_batches: Iterable[bytes]) -> Iterator[messages.Answer]:
+        """Take record batches; yield what comes of them by and by."""
+        for data in record_batches:
+            try:
+                for record in records_of(data, self._topic, self._begin.partition):
+                    if record.offset > self._begin.last:
+                        break
+                    if record.offset >= self._begin.start:
+                        self._add(record)
+                        if len(self._records) == TOGETHER or self._bytes >= MOST_BYTES:
+                            yield self._staged()
+            except Unreadable as unreadable:
+                self._refuse(unreadable, data)
+
+    def end(self) -> Iterator[messages.Answer]:
+        """Yield what comes of the last records, and of the batch as a whole."""
+        if self._records:
+            yield self._staged()
+        yield from self._batch.end()
+
+    def _add(self, record: Record) -> None:
+        self._records.append(record)
+        self._bytes += len(record.value or b"")
+        self._next_offset = record.offset + 1
+
+    def _staged(self) -> messages.Lines | messages.Apart:
+        records, self._records, self._bytes = self._records, [], 0
+        return self._batch.take(records)
+
+    def _refuse(self, unreadable: Unreadable, data: bytes) -> None:
+        missing = max(self._next_offset, described(data).first)
+        if missing <= self._begin.last:  # or it is for the batch after this one to say
+            self._batch.refuse(unreadable.letter(self._begin.topic, self._begin.partition, missing))
 
 
 class Stages:
@@ -39,28 +95,29 @@ class Stages:
         self._states = IssueStates()
         self._processes = make_processes(settings, self._states)
         self._thinner = Thinner(settings.storage)
-        self._batch: StagedBatch | ApartBatch | None = None
+        self._prefix = settings.kafka.topic_prefix
+        self._batch: OpenedBatch | None = None
 
-    def answers(self, request: messages.Request) -> Sequence[messages.Answer]:
-        """Do what is asked; return the answers."""
+    def answers(self, request: messages.Request) -> Iterator[messages.Answer]:
+        """Do what is asked; yield the answers."""
         match request:
-            case messages.Take(records) if self._batch is not None:
-                return (self._batch.take(records),)
+            case messages.Take(record_batches) if self._batch is not None:
+                yield from self._batch.take(record_batches)
             case messages.Begin():
-                self._begin(request)
+                self._batch = self._begun(request)
             case messages.End() if self._batch is not None:
                 batch, self._batch = self._batch, None
-                return batch.end()
+                yield from batch.end()
             case messages.Change(project, fingerprint, change):
                 self._states.put(project, fingerprint, change)
             case _:
                 raise RuntimeError(f"{type(request).__name__} was not expected now")
-        return ()
 
-    def _begin(self, begin: messages.Begin) -> None:
+    def _begun(self, begin: messages.Begin) -> OpenedBatch:
         source = Source(begin.topic, begin.incarnation, begin.partition)
         processing = self._processes[begin.topic](source, Boundaries(begin.first, begin.last))
-        self._batch = ApartBatch(processing, COLUMNS) if begin.apart else StagedBatch(processing, self._thinner)
+        batch = ApartBatch(processing, COLUMNS) if begin.apart else StagedBatch(processing, self._thinner)
+        return OpenedBatch(begin, self._prefix + begin.topic, batch)
 
 
 def serve(channel: Channel[messages.Request]) -> None:

@@ -1,8 +1,8 @@
 """What the worker and the process of the stages say to each other: msgpack, structs as arrays, one after the other.
 
-Of one batch at a time: :class:`Begin`, its records in :class:`Take`, each answered by :class:`Lines`, and :class:`End`,
-answered by the lines that are left and by :class:`Ended`. A batch that is to come ``apart`` is answered by
-:class:`Apart` in place of lines.
+Of one batch at a time: :class:`Begin`, its record batches in :class:`Take`, each answered by any number of
+:class:`Lines`, and :class:`End`, answered by the lines that are left and by :class:`Ended`. A batch that is to come
+``apart`` is answered by :class:`Apart` in place of lines.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Change(Struct, tag=1, array_like=True):
 class Begin(Struct, tag=2, array_like=True):
     """A batch begins; not answered.
 
-    ``topic`` has no prefix; ``first`` and ``last`` are the batch's boundaries. ``apart`` asks for each row by itself,
-    of all events.
+    ``topic`` has no prefix; ``first`` and ``last`` are the batch's boundaries, ``start`` is the offset of the first
+    record that is wanted. ``apart`` asks for each row by itself, of all events.
     """
 
     topic: str
@@ -44,25 +44,14 @@ class Begin(Struct, tag=2, array_like=True):
     partition: int
     first: int
     last: int
+    start: int
     apart: bool = False
 
 
-class StagedRecord(Struct, array_like=True, gc=False):
-    """A :class:`pipeline.records.Record`."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: list[tuple[str, bytes | None]]
-
-
 class Take(Struct, tag=3, array_like=True):
-    """The batch's next records, in the order of their offsets."""
+    """Record batches that hold the batch's next records, and maybe others, which are passed over."""
 
-    records: list[StagedRecord]
+    record_batches: list[bytes]
 
 
 class End(Struct, tag=4, array_like=True):
@@ -93,6 +82,7 @@ class Apart(Struct, tag=2, array_like=True):
 class Ended(Struct, tag=3, array_like=True):
     """What else has become of the batch.
 
+    * ``records``: how many there were.
     * ``counts``: the message for each counts partition.
     * ``dead``: the letters of those that were refused; each names the offset.
     * ``filtered``: how many events each filter setting dropped, and sampling.
@@ -100,6 +90,7 @@ class Ended(Struct, tag=3, array_like=True):
     * ``seconds``: how long each stage took.
     """
 
+    records: int
     counts: dict[int, bytes]
     dead: list[DeadLetter]
     filtered: dict[str, int]

@@ -8,21 +8,22 @@ import pickle
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from pipeline.config import Settings
 from pipeline.errors import AftershockError, Misconfigured
-from pipeline.records import TOGETHER, Batch, Record
+from pipeline.records import GatheredBatch, RecordBatch
 from pipeline.stages import messages
 from pipeline.stages.channel import Channel
 from schemas.issue_change import IssueChange
 
 Result = TypeVar("Result")
 
-MOST_BYTES = 2 << 20
-"""So many bytes of values are handed over at a time at most, and one record more."""
+TOGETHER_BYTES = 128 * 1024
+"""So many bytes of record batches are handed over at a time, and one record batch more at most: they are opened one by
+one, but each message wakes the other process."""
 END_S = 10.0
 """How long the process may take to end when it was told to: a few records of the worst kind."""
 
@@ -76,28 +77,26 @@ class StageProcess:
         self._sender.submit(self._send, messages.Change(project, fingerprint, change))
 
     async def process(
-        self, batch: Batch, taken: asyncio.Future[None], rows: Callable[[str, bytes], None]
+        self, batch: GatheredBatch, taken: asyncio.Future[None], rows: Callable[[str, bytes], None]
     ) -> messages.Ended:
         """Take a batch through the stages.
 
         Args:
-            batch: the records.
+            batch: what is handed over.
             taken: set when the stages have them all: then they can be handed another batch.
-            rows: called, on the event loop, with a table's name and rows for it, as lines, whenever there are some.
+            rows: called, in a thread, with a table's name and rows for it, as lines, whenever there are some; the
+                stages go on when it returns.
 
         Raises:
             StagesEnded: the process ended.
         """
-        loop = asyncio.get_running_loop()
-        sent, received = self._exchange(
-            batch, lambda: self._lines(lambda *found: loop.call_soon_threadsafe(rows, *found)), apart=False
-        )
+        sent, received = self._exchange(batch, lambda: self._lines(rows), apart=False)
         await asyncio.shield(sent)
         if not taken.done():
             taken.set_result(None)
         return await asyncio.shield(received)
 
-    async def rows_apart(self, batch: Batch, table: str) -> list[tuple[int, bytes]]:
+    async def rows_apart(self, batch: GatheredBatch, table: str) -> list[tuple[int, bytes]]:
         """Return each row that all of a batch's events make in a table, with its event's offset.
 
         Raises:
@@ -119,7 +118,7 @@ class StageProcess:
             self._process.wait()
 
     def _exchange(
-        self, batch: Batch, receive: Callable[[], Result], *, apart: bool
+        self, batch: GatheredBatch, receive: Callable[[], Result], *, apart: bool
     ) -> tuple[asyncio.Future[None], asyncio.Future[Result]]:
         loop = asyncio.get_running_loop()
         sent = loop.run_in_executor(self._sender, self._send_batch, batch, apart)
@@ -129,11 +128,11 @@ class StageProcess:
             half.add_done_callback(_looked_at)
         return sent, received
 
-    def _send_batch(self, batch: Batch, apart: bool) -> None:
+    def _send_batch(self, batch: GatheredBatch, apart: bool) -> None:
         source, boundaries = batch.source, batch.boundaries
-        self._send(messages.Begin(*source, boundaries.first, boundaries.last, apart))
-        for records in _pieces(batch.records):
-            self._send(messages.Take(records))
+        self._send(messages.Begin(*source, boundaries.first, boundaries.last, batch.start, apart))
+        for record_batches in _pieces(batch.record_batches):
+            self._send(messages.Take(record_batches))
         self._send(messages.End())
 
     def _lines(self, rows: Callable[[str, bytes], object]) -> messages.Ended:
@@ -168,7 +167,7 @@ class StageProcess:
         except subprocess.TimeoutExpired:
             code = "none yet"
         return StagesEnded(
-            f"the process of the stages has ended (exit code {code}): the worker ends as well; start it again, and see "
+            f"a process of the stages has ended (exit code {code}): the worker ends as well; start it again, and see "
             "its log for what was the matter"
         )
 
@@ -178,23 +177,15 @@ def _looked_at(done: asyncio.Future[Any]) -> None:
         done.exception()
 
 
-def _pieces(records: Sequence[Record]) -> Iterator[list[messages.StagedRecord]]:
-    """Yield records in pieces of what the stages had best take at a time."""
-    piece: list[messages.StagedRecord] = []
+def _pieces(record_batches: Iterable[RecordBatch]) -> Iterator[list[bytes]]:
+    """Yield record batches in pieces that are worth a message."""
+    piece: list[bytes] = []
     size = 0
-    for record in records:
-        piece.append(_staged(record))
-        size += len(record.value or b"")
-        if len(piece) == TOGETHER or size >= MOST_BYTES:
+    for record_batch in record_batches:
+        piece.append(record_batch.data)
+        size += len(record_batch.data)
+        if size >= TOGETHER_BYTES:
             yield piece
             piece, size = [], 0
     if piece:
         yield piece
-
-
-def _staged(record: Record) -> messages.StagedRecord:
-    # Records in Kafka's oldest format have no timestamp, whatever the type says; Kafka's own sign for that is -1.
-    timestamp = record.timestamp if record.timestamp is not None else -1
-    return messages.StagedRecord(
-        record.topic, record.partition, record.offset, timestamp, record.key, record.value, list(record.headers)
-    )

@@ -8,23 +8,26 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import pytest
-from records import Message, batch_of, example_events, message
+from records import Message, batch_of, example_events, gathered_batch, message
+from repacked import with_a_key_that_is_no_text
 
 from pipeline.assemble import make_processor
 from pipeline.config import Settings, load_settings
 from pipeline.errors import Misconfigured
-from pipeline.records import TOGETHER, Batch
+from pipeline.record_batches import described
+from pipeline.records import TOGETHER, Boundaries, GatheredBatch, RecordBatch
 from pipeline.rows import ERROR_COLUMNS
+from pipeline.stages.child import MOST_BYTES
 from pipeline.stages.messages import Ended
-from pipeline.stages.parent import MOST_BYTES, StageProcess, StagesEnded
+from pipeline.stages.parent import StageProcess, StagesEnded
 from pipeline.storage import StorageSettings
 from schemas.issue_change import IssueChange
 
@@ -44,18 +47,23 @@ def stages() -> Iterator[StageProcess]:
     started.close()
 
 
-async def processed(stages: StageProcess, batch: Batch) -> tuple[list[list[Any]], Ended]:
+async def processed(stages: StageProcess, batch: GatheredBatch) -> tuple[list[list[Any]], Ended]:
     """Return the rows of errors and what else has become of a batch."""
     pieces: list[bytes] = []
-    taken = asyncio.get_running_loop().create_future()
 
     def came(table: str, rows: bytes) -> None:
         if table == "errors":
             pieces.append(rows)
 
-    ended = await stages.process(batch, taken, came)
-    assert taken.done()
+    ended = await process(stages, batch, came)
     return [msgspec.json.decode(line) for piece in pieces for line in piece.splitlines()], ended
+
+
+async def process(stages: StageProcess, batch: GatheredBatch, rows: Callable[[str, bytes], None]) -> Ended:
+    taken = asyncio.get_running_loop().create_future()
+    ended = await stages.process(batch, taken, rows)
+    assert taken.done()
+    return ended
 
 
 def run(work: Any) -> Any:
@@ -82,9 +90,9 @@ def test_a_batch_comes_back_as_the_stages_make_it(stages: StageProcess) -> None:
         Message(None, len(values), key=b"k"),
         *messages(2 * TOGETHER, len(values) + 1),
     ]
-    batch = batch_of(*records)
-    rows, ended = run(processed(stages, batch))
-    expected = make_processor(SETTINGS).process(batch)
+    rows, ended = run(processed(stages, gathered_batch(*records, together=2 * TOGETHER + 30)))
+    expected = make_processor(SETTINGS).process(batch_of(*records))
+    assert ended.records == len(records)
     assert rows == msgspec.json.decode(msgspec.json.encode(expected.rows["errors"]))
     assert ended.counts.keys() == expected.counts.keys()
     assert [letter.offset for letter in ended.dead] == [len(values)]
@@ -92,23 +100,59 @@ def test_a_batch_comes_back_as_the_stages_make_it(stages: StageProcess) -> None:
 
 def test_the_largest_events_are_taken(stages: StageProcess) -> None:
     large = message({"message": "large", "extra": {"text": "x" * (MOST_BYTES - 1000)}}, 1)
-    rows, _ = run(processed(stages, batch_of(message({"message": "a"}, 0), large, message({"message": "b"}, 2))))
+    rows, _ = run(processed(stages, gathered_batch(message({"message": "a"}, 0), large, message({"message": "b"}, 2))))
     assert [row[OFFSET] for row in rows] == [0, 1, 2]
 
 
-def test_a_record_without_a_timestamp_has_the_time_at_which_it_was_read(stages: StageProcess) -> None:
-    record = message({"message": "old"}, 0, timestamp=cast("int", None))
-    [row], _ = run(processed(stages, batch_of(record)))
-    assert NOW_MS <= row[RECEIVED] <= time.time() * 1000
+def test_records_of_a_record_batch_that_are_done_or_of_another_batch_are_passed_over(stages: StageProcess) -> None:
+    batch = gathered_batch(*messages(10), together=10)
+    batch.boundaries, batch.start = Boundaries(2, 6), 4
+    rows, ended = run(processed(stages, batch))
+    assert [row[OFFSET] for row in rows] == [4, 5, 6]
+    assert ended.records == 3
+    assert [offset for offset, _ in run(stages.rows_apart(batch, "errors"))] == [4, 5, 6]
+
+
+def test_small_record_batches_go_through_the_stages_together(stages: StageProcess) -> None:
+    """A producer that does not wait sends each event by itself; the stages would be called for each of them."""
+    pieces: list[int] = []
+    batch = gathered_batch(*messages(2 * TOGETHER + 50), together=1)
+    run(process(stages, batch, lambda _table, rows: pieces.append(rows.count(b"\n"))))
+    assert pieces == [TOGETHER, TOGETHER, 50]
+
+
+def test_a_record_batch_that_cannot_be_read_is_one_dead_letter_and_disturbs_no_other(stages: StageProcess) -> None:
+    batch = gathered_batch(*messages(30), together=10)
+    first, second, third = batch.record_batches
+    torn = second.data[:61] + bytes(len(second.data) - 61)
+    batch.record_batches = [first, RecordBatch(10, 19, 10, len(torn), torn), third]
+    rows, ended = run(processed(stages, batch))
+    assert [row[OFFSET] for row in rows] == [*range(10), *range(20, 30)]
+    [letter] = ended.dead
+    assert (letter.topic, letter.offset, letter.stage) == ("errors", 10, "decode")
+    assert "record batch" in letter.reason
+    assert [offset for offset, _ in run(stages.rows_apart(batch, "errors"))] == [*range(10), *range(20, 30)]
+
+
+@pytest.mark.parametrize(("start", "last", "stored", "missing"), [(0, 9, 4, [4]), (0, 3, 4, []), (6, 9, 0, [6])])
+def test_records_behind_an_unreadable_one_are_a_dead_letter_of_the_batches_they_are_in(
+    stages: StageProcess, start: int, last: int, stored: int, missing: list[int]
+) -> None:
+    batch = gathered_batch(*messages(10))
+    batch.boundaries, batch.start = Boundaries(start, last), start
+    batch.record_batches = [described(with_a_key_that_is_no_text(4, *messages(10)))]
+    rows, ended = run(processed(stages, batch))
+    assert len(rows) == stored
+    assert [letter.offset for letter in ended.dead] == missing
 
 
 def test_a_batch_whose_worker_gave_it_up_does_not_disturb_the_next_one(stages: StageProcess) -> None:
     async def test() -> None:
-        given_up = [asyncio.create_task(processed(stages, batch_of(*messages(500)))) for _ in range(3)]
+        given_up = [asyncio.create_task(processed(stages, gathered_batch(*messages(500)))) for _ in range(3)]
         await asyncio.sleep(0.01)
         for task in given_up:
             task.cancel()
-        rows, ended = await processed(stages, batch_of(*messages(7, 1000)))
+        rows, ended = await processed(stages, gathered_batch(*messages(7, 1000)))
         assert [row[OFFSET] for row in rows] == list(range(1000, 1007))
         assert ended.dead == []
 
@@ -117,25 +161,25 @@ def test_a_batch_whose_worker_gave_it_up_does_not_disturb_the_next_one(stages: S
 
 def test_what_becomes_of_issues_is_known_to_the_batches_that_follow(stages: StageProcess) -> None:
     async def test() -> None:
-        rows, _ = await processed(stages, batch_of(*messages(3)))
+        rows, _ = await processed(stages, gathered_batch(*messages(3)))
         gone = rows[0][FINGERPRINT]
         change = IssueChange(
             project="default", fingerprint=gone, id="1", changed_at=datetime.now(UTC), deleted="discard"
         )
         stages.note("default", gone, change)
-        rows, ended = await processed(stages, batch_of(*messages(3, 3)))
+        rows, ended = await processed(stages, gathered_batch(*messages(3, 3)))
         assert gone not in {row[FINGERPRINT] for row in rows}
         assert len(rows) == 2
         assert sum(ended.filtered.values()) == 1
         stages.note("default", gone, None)
-        rows, _ = await processed(stages, batch_of(*messages(3, 6)))
+        rows, _ = await processed(stages, gathered_batch(*messages(3, 6)))
         assert len(rows) == 3
 
     run(test())
 
 
 def test_every_row_comes_apart_when_one_of_them_has_to_be_found(stages: StageProcess) -> None:
-    rows = run(stages.rows_apart(batch_of(*messages(250)), "errors"))
+    rows = run(stages.rows_apart(gathered_batch(*messages(250)), "errors"))
     assert [offset for offset, _ in rows] == list(range(250))
 
 
@@ -169,7 +213,7 @@ def test_all_settings_reach_it(tmp_path: Path) -> None:
             message({"message": text, "tags": {"zone": "eu-1"}}, offset, headers=[("project", b"shop")])
             for offset, text in enumerate(("of TICKET-1234", "ignore me"))
         ]
-        rows, ended = run(processed(stages, batch_of(*records)))
+        rows, ended = run(processed(stages, gathered_batch(*records)))
         assert [row[OFFSET] for row in rows] == [0]
         assert "TICKET-1234" not in str(rows)
         assert sum(ended.filtered.values()) == 1
@@ -205,7 +249,7 @@ def test_the_worker_hears_that_it_was_killed(stages: StageProcess, when: str) ->
     async def test() -> None:
         if when == "idle":
             os.kill(stages.pid, signal.SIGKILL)
-        batches = [asyncio.create_task(processed(stages, batch_of(*messages(5000)))) for _ in range(2)]
+        batches = [asyncio.create_task(processed(stages, gathered_batch(*messages(5000)))) for _ in range(2)]
         await asyncio.sleep(0.05)
         with suppress(ProcessLookupError):
             os.kill(stages.pid, signal.SIGKILL)
@@ -219,7 +263,7 @@ def test_the_worker_hears_that_it_was_killed(stages: StageProcess, when: str) ->
 def test_signals_for_the_whole_group_leave_it_to_the_worker_to_end_it(stages: StageProcess) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         os.kill(stages.pid, number)
-    rows, _ = run(processed(stages, batch_of(*messages(3))))
+    rows, _ = run(processed(stages, gathered_batch(*messages(3))))
     assert len(rows) == 3
 
 
@@ -255,7 +299,7 @@ def test_a_stage_that_fails_as_nobody_foresaw_ends_it_without_a_word_of_the_even
     stages = StageProcess(SETTINGS)
     stages.wait_ready()
     with pytest.raises(StagesEnded, match="exit code 1"):
-        run(processed(stages, batch_of(message({"message": "hunter2"}, 0))))
+        run(processed(stages, gathered_batch(message({"message": "hunter2"}, 0))))
     stages.close()
     said = capfd.readouterr().err
     assert "ZeroDivisionError at " in said

@@ -1,0 +1,88 @@
+"""Has an aiokafka consumer hand over record batches unopened: one record each, whose value is the record batch.
+
+aiokafka opens them in the thread that talks to Kafka, and has no setting for it. Everything else that it does with them
+stays as it is: checksums, positions, control batches, aborted transactions.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer import fetcher
+from aiokafka.record.memory_records import MemoryRecords
+
+_LENGTH_END = 12
+"""A record batch begins with its offset, of eight bytes, and its length without these two, of four."""
+
+
+class Whole(NamedTuple):
+    """A record batch in the place of a record; its offset is the last one in it."""
+
+    offset: int
+    value: bytes
+    key: None = None
+    timestamp: None = None
+    timestamp_type: None = None
+    checksum: None = None
+    headers: tuple[()] = ()
+
+
+class UnopenedBatch:
+    """One record batch, as aiokafka's ``PartitionRecords`` wants to see it."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._batch: Any = MemoryRecords(data).next_batch()
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the record batch itself says: checksum, producer, kind, next offset."""
+        return getattr(self._batch, name)
+
+    def __iter__(self) -> Iterator[Whole]:
+        """Yield all of it at once."""
+        yield Whole(self._batch.next_offset - 1, self._data)
+
+    def __next__(self) -> Any:
+        """Return the first record; asked for of control batches alone."""
+        return next(iter(self._batch))
+
+
+class UnopenedRecords:
+    """The record batches of a fetch, in the place of aiokafka's ``MemoryRecords``."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def size_in_bytes(self) -> int:
+        """Return the size of the fetch."""
+        return len(self._data)
+
+    def has_next(self) -> bool:
+        """Say whether there is another record batch that is there whole; the last one may not be."""
+        return self._end() <= len(self._data)
+
+    def next_batch(self) -> UnopenedBatch:
+        """Return the next record batch."""
+        begin, self._at = self._at, self._end()
+        return UnopenedBatch(self._data[begin : self._at])
+
+    def _end(self) -> int:
+        head = self._data[self._at : self._at + _LENGTH_END]
+        if len(head) < _LENGTH_END:
+            return len(self._data) + 1
+        # A negative length is for aiokafka to complain of.
+        return self._at + _LENGTH_END + max(int.from_bytes(head[8:], "big", signed=True), 0)
+
+
+def hand_over_unopened(consumer: AIOKafkaConsumer) -> None:
+    """Have a consumer that has started, and is to subscribe yet, hand over record batches in place of records."""
+    names = {**vars(fetcher), MemoryRecords.__name__: UnopenedRecords}
+    handle = fetcher.Fetcher._proc_fetch_request
+    consumer._fetcher._proc_fetch_request = types.MethodType(
+        types.FunctionType(handle.__code__, names, handle.__name__, handle.__defaults__, handle.__closure__),
+        consumer._fetcher,
+    )
