@@ -27,7 +27,7 @@ from benchmarks.servers import BROKERS, servers
 from benchmarks.settings import versions
 from benchmarks.targets import Target
 
-EVENTS = {"aftershock": 60_000, "plain_faust": 3_000, "bound": 60_000}
+EVENTS = {"aftershock": 120_000, "plain_faust": 3_000, "bound": 120_000}
 
 TIMES_PLAIN = 20.0
 SHARE_OF_BOUND = 0.6
