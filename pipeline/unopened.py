@@ -10,9 +10,12 @@ import types
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import aiokafka
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer import fetcher
 from aiokafka.record.memory_records import MemoryRecords
+
+from pipeline.errors import Misconfigured
 
 _LENGTH_END = 12
 """A record batch begins with its offset, of eight bytes, and its length without these two, of four."""
@@ -79,9 +82,17 @@ class UnopenedRecords:
 
 
 def hand_over_unopened(consumer: AIOKafkaConsumer) -> None:
-    """Have a consumer that has started, and is to subscribe yet, hand over record batches in place of records."""
+    """Have a consumer that has started, and is to subscribe yet, hand over record batches in place of records.
+
+    Its fetcher takes fetches apart with aiokafka's own code, in which another name stands for ``MemoryRecords``.
+
+    Raises:
+        Misconfigured: aiokafka does it in another way by now.
+    """
+    handle = getattr(fetcher.Fetcher, "_proc_fetch_request", None)
+    if not isinstance(handle, types.FunctionType) or MemoryRecords.__name__ not in handle.__code__.co_names:
+        raise Misconfigured(f"aiokafka {aiokafka.__version__} takes fetches apart in a way of its own: install 0.14")
     names = {**vars(fetcher), MemoryRecords.__name__: UnopenedRecords}
-    handle = fetcher.Fetcher._proc_fetch_request
     consumer._fetcher._proc_fetch_request = types.MethodType(
         types.FunctionType(handle.__code__, names, handle.__name__, handle.__defaults__, handle.__closure__),
         consumer._fetcher,

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from records import CODECS, Message, packed
 from repacked import CONTROL, TRANSACTIONAL, legacy, repacked
 
+from pipeline.errors import Misconfigured
 from pipeline.record_batches import records_of
 from pipeline.unopened import UnopenedRecords, hand_over_unopened
 
@@ -246,7 +247,6 @@ class Connected:
 
 def test_aiokafka_has_the_one_place_where_record_batches_are_taken_over() -> None:
     """Fetches are handled as before, but for the class that goes through their record batches."""
-    assert "MemoryRecords" in Fetcher._proc_fetch_request.__code__.co_names  # or it would be without effect
     consumer: Any = Connected()
     hand_over_unopened(consumer)
     handle = consumer._fetcher._proc_fetch_request
@@ -254,3 +254,12 @@ def test_aiokafka_has_the_one_place_where_record_batches_are_taken_over() -> Non
     assert handle.__func__.__code__ is Fetcher._proc_fetch_request.__code__
     assert handle.__func__.__globals__["MemoryRecords"] is UnopenedRecords
     assert Fetcher._proc_fetch_request.__globals__["MemoryRecords"] is MemoryRecords
+
+
+def test_an_aiokafka_that_does_it_in_another_way_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def another(_self: Any, _assignment: Any, _node: int, _request: Any) -> bool:
+        return False
+
+    monkeypatch.setattr(Fetcher, "_proc_fetch_request", another)
+    with pytest.raises(Misconfigured, match=r"^aiokafka \d+\.\d+\.\d+ .* install 0\.14$"):
+        hand_over_unopened(Connected())  # type: ignore[arg-type]
