@@ -48,6 +48,7 @@ from pipeline.tables.alerts import alert_ids
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.issues import change_of
 from pipeline.transport import topic_partitions
+from pipeline.unopened import fetch_handler
 from pipeline.window_state import Changelog, is_progress
 from pipeline.windows import Windows
 from schemas.alert import Alert, encode_alert
@@ -95,9 +96,13 @@ class Worker:
 
     Args:
         settings: all settings.
+
+    Raises:
+        Misconfigured: the stages cannot be compiled for the settings, or this aiokafka is not known.
     """
 
     def __init__(self, settings: Settings) -> None:
+        fetch_handler()  # where there is none, that is said before anything is started
         self.settings = settings
         self.metrics = Metrics()
         self.failure: BaseException | None = None

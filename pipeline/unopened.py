@@ -81,19 +81,29 @@ class UnopenedRecords:
         return self._at + _LENGTH_END + max(int.from_bytes(head[8:], "big", signed=True), 0)
 
 
+def fetch_handler() -> types.FunctionType:
+    """Return how aiokafka takes a fetch apart.
+
+    Raises:
+        Misconfigured: it does so in another way by now.
+    """
+    handler = getattr(fetcher.Fetcher, "_proc_fetch_request", None)
+    if not isinstance(handler, types.FunctionType) or MemoryRecords.__name__ not in handler.__code__.co_names:
+        raise Misconfigured(f"aiokafka {aiokafka.__version__} takes fetches apart in a way of its own: install 0.14")
+    return handler
+
+
 def hand_over_unopened(consumer: AIOKafkaConsumer) -> None:
     """Have a consumer that has started, and is to subscribe yet, hand over record batches in place of records.
 
-    Its fetcher takes fetches apart with aiokafka's own code, in which another name stands for ``MemoryRecords``.
+    Its fetcher takes fetches apart with aiokafka's own code, in which another class stands for ``MemoryRecords``.
 
     Raises:
-        Misconfigured: aiokafka does it in another way by now.
+        Misconfigured: see :func:`fetch_handler`.
     """
-    handle = getattr(fetcher.Fetcher, "_proc_fetch_request", None)
-    if not isinstance(handle, types.FunctionType) or MemoryRecords.__name__ not in handle.__code__.co_names:
-        raise Misconfigured(f"aiokafka {aiokafka.__version__} takes fetches apart in a way of its own: install 0.14")
+    handler = fetch_handler()
     names = {**vars(fetcher), MemoryRecords.__name__: UnopenedRecords}
     consumer._fetcher._proc_fetch_request = types.MethodType(
-        types.FunctionType(handle.__code__, names, handle.__name__, handle.__defaults__, handle.__closure__),
+        types.FunctionType(handler.__code__, names, handler.__name__, handler.__defaults__, handler.__closure__),
         consumer._fetcher,
     )

@@ -19,7 +19,7 @@ from repacked import CONTROL, TRANSACTIONAL, legacy, repacked
 
 from pipeline.errors import Misconfigured
 from pipeline.record_batches import records_of
-from pipeline.unopened import UnopenedRecords, hand_over_unopened
+from pipeline.unopened import UnopenedRecords, fetch_handler, hand_over_unopened
 
 PARTITION = TopicPartition("t-errors", 3)
 ABORTED, COMMITTED = 0, 1
@@ -262,4 +262,4 @@ def test_an_aiokafka_that_does_it_in_another_way_is_named(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(Fetcher, "_proc_fetch_request", another)
     with pytest.raises(Misconfigured, match=r"^aiokafka \d+\.\d+\.\d+ .* install 0\.14$"):
-        hand_over_unopened(Connected())  # type: ignore[arg-type]
+        fetch_handler()
