@@ -80,12 +80,12 @@ class Send(Protocol):
 
 
 class Stages(Protocol):
-    """What takes batches through the pure stages; see :class:`pipeline.stages.parent.StageProcess`."""
+    """What takes batches through the pure stages; see :class:`pipeline.stages.pool.StagePool`."""
 
     async def process(
         self, batch: GatheredBatch, taken: asyncio.Future[None], rows: Callable[[str, bytes], None]
     ) -> Ended:
-        """Return what has become of a batch; ``rows`` are given to it by and by, each time of one table.
+        """Return what has become of a batch; ``rows`` is called in a thread, by and by, each time for one table.
 
         ``taken`` is set when another batch may come.
         """

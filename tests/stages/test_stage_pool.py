@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,6 +58,7 @@ def ticks(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[11])
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_batches_that_come_at_once_are_shared_out(stages: StagePool) -> None:
     async def test() -> None:
         before = {pid: ticks(pid) for pid in stages.pids}
