@@ -382,11 +382,13 @@ def _records(batch: GatheredBatch, offsets: Collection[int]) -> dict[int, Record
 def _parts(batch: GatheredBatch) -> Iterator[GatheredBatch]:
     """Yield the batch in parts of so many records that their rows can be held; always the same ones."""
     part: list[RecordBatch] = []
+    count = 0
     for record_batch in batch.record_batches:
         part.append(record_batch)
-        if sum(held.count for held in part) >= SIFTED_TOGETHER:
+        count += record_batch.count
+        if count >= SIFTED_TOGETHER:
             yield replace(batch, record_batches=part)
-            part = []
+            part, count = [], 0
     if part:
         yield replace(batch, record_batches=part)
 

@@ -78,8 +78,10 @@ class OpenedBatch:
         return self._batch.take(records)
 
     def _refuse(self, unreadable: Unreadable, data: bytes) -> None:
-        missing = max(self._next_offset, described(data).first)
-        if missing <= self._begin.last:  # or it is for the batch after this one to say
+        of = described(data)
+        missing = max(self._next_offset, of.first)
+        # Behind the batch's end it is for the batch after this one to say; behind the record batch's none is missing.
+        if missing <= min(self._begin.last, of.last):
             self._batch.refuse(unreadable.letter(self._begin.topic, self._begin.partition, missing))
 
 

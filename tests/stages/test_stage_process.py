@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from records import Message, batch_of, example_events, gathered_batch, message
-from repacked import with_a_key_that_is_no_text
+from records import Message, batch_of, example_events, gathered_batch, message, packed
+from repacked import repacked, with_a_key_that_is_no_text
 
 from pipeline.assemble import make_processor
 from pipeline.config import Settings, load_settings
@@ -111,6 +111,15 @@ def test_records_of_a_record_batch_that_are_done_or_of_another_batch_are_passed_
     assert [row[OFFSET] for row in rows] == [4, 5, 6]
     assert ended.records == 3
     assert [offset for offset, _ in run(stages.rows_apart(batch, "errors"))] == [4, 5, 6]
+
+
+def test_bytes_behind_the_last_record_of_a_record_batch_are_nobodys_dead_letter(stages: StageProcess) -> None:
+    batch = gathered_batch(*messages(20), together=10)
+    plain = packed(*messages(10), codec="none")
+    batch.record_batches = [described(repacked(plain, payload=plain[61:] + bytes(4))), batch.record_batches[1]]
+    rows, ended = run(processed(stages, batch))
+    assert [row[OFFSET] for row in rows] == list(range(20))
+    assert (ended.records, ended.dead) == (20, [])
 
 
 def test_small_record_batches_go_through_the_stages_together(stages: StageProcess) -> None:
