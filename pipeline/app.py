@@ -28,12 +28,13 @@ from faust.types import TP
 from mode import Service
 
 from pipeline import kafka
+from pipeline.assignment import Assignment
 from pipeline.clickhouse import ClickHouse
 from pipeline.compression import compress_fast
 from pipeline.config import KafkaSettings, Settings
 from pipeline.counting import Counting
 from pipeline.deliver import Delivery
-from pipeline.errors import AftershockError, Misconfigured, Unavailable
+from pipeline.errors import AftershockError, Unavailable
 from pipeline.gather import Limits
 from pipeline.health import Health, serve
 from pipeline.intake import Intake
@@ -41,7 +42,8 @@ from pipeline.issues.states import IssueStates
 from pipeline.issues.store import IssueStore
 from pipeline.ledger import Ledger
 from pipeline.metrics import Metrics
-from pipeline.records import Boundaries, Record, RecordBatch, Source
+from pipeline.partitions import Sequence as ReadingSequence
+from pipeline.records import Record
 from pipeline.retry import until_available
 from pipeline.stages.pool import StagePool
 from pipeline.tables.alerts import alert_ids
@@ -116,10 +118,18 @@ class Worker:
         self._states = IssueStates()
         self._states_read = asyncio.Event()
         self._counts_partitions = COUNTS.partitions_with(settings.kafka.partitions)
-        self._incarnations: dict[str, str] = {}
-        self._intakes: dict[str, Intake] = {}
         self.app = make_app(settings)
+        self._assignment = Assignment(
+            consumer=lambda: self.app.consumer,
+            prefix=settings.kafka.topic_prefix,
+            ledger=self._ledger,
+            blocking=self._blocking,
+            metrics=self.metrics,
+        )
+        self._intakes = {topic.name: self._intake(topic.name) for topic in STORED}
         self._counting = Counting(
+            sequence=self._sequence(COUNTS.name),
+            restore=lambda partition: self._assignment.restore_counts(COUNTS.name, partition),
             open_windows=self._open_windows,
             send_alert=self._send_alert,
             write=self._write_state,
@@ -148,6 +158,7 @@ class Worker:
         app.timer(TICK_S, name="tick")(self._tick)
         app.task(self._start)
         app.task(self._follow_issues)
+        app.task(self._look_after_partitions)
         app.on_partitions_revoked.connect(self._on_revoked)
         app.on_before_shutdown.connect(self._on_shutdown)
         serve(app, self.health)
@@ -162,12 +173,12 @@ class Worker:
 
     def _intake_agent(self, topic: str) -> Callable[[Any], Awaitable[None]]:
         async def agent(stream: Any) -> None:
-            intake = await self._intake(topic)
+            intake = self._intakes[topic]
             await self._states_read.wait()
             cutting = asyncio.create_task(self._guard(intake.cut_due()))
             try:
                 async for event in stream.noack().events():
-                    await intake.take(*self._fetched(event))
+                    await intake.take(event.message.partition, event.message.value)
             finally:
                 cutting.cancel()
 
@@ -176,22 +187,38 @@ class Worker:
     async def _counts_agent(self, stream: Any) -> None:
         await self._states_read.wait()
         async for event in stream.noack().events():
-            await self._guard(self._counting.take(*self._fetched(event)))
+            await self._guard(self._counting.take(event.message.partition, event.message.value))
 
-    def _fetched(self, event: Any) -> tuple[int, int, int, Sequence[RecordBatch]]:
-        """Return partition, committed offset, generation and record batches of a whole fetch."""
-        message = event.message
-        committed = self.app.consumer.committed(message.tp)
-        return message.partition, committed, message.generation_id, message.value
+    async def _look_after_partitions(self) -> None:
+        """Begin to read what was assigned, also where no record comes, and see to it that nothing is passed over."""
+        await self._states_read.wait()
+        while True:
+            await asyncio.sleep(TICK_S)
+            await self._guard(self._look_once())
+
+    async def _look_once(self) -> None:
+        consumer, generation = self.app.consumer, self.app.consumer_generation_id
+        if not self._reading:
+            return
+        assigned = consumer.assignment()
+        for topic, intake in self._intakes.items():
+            for partition in topic_partitions(assigned, self._full(topic)):
+                if self.app.consumer_generation_id == generation and self._reading:
+                    await intake.open(partition, generation)
+        if self._reading and not consumer.handing_over:
+            for intake in self._intakes.values():
+                await intake.look_after(generation)
+            await self._counting.look_after(generation)
+
+    @property
+    def _reading(self) -> bool:
+        return not self.app.rebalancing and self.app.consumer.flow_active
 
     async def _tick(self) -> None:
-        consumer = self.app.consumer
-        if self.app.rebalancing or not consumer.flow_active or not self._states_read.is_set():
+        if not self._reading or not self._states_read.is_set():
             return
-        for tp in sorted(consumer.assignment()):
-            if tp.topic == self._full(COUNTS.name):
-                generation = self.app.consumer_generation_id
-                await self._guard(self._counting.open(tp.partition, consumer.committed(TP(*tp)), generation))
+        for partition in topic_partitions(self.app.consumer.assignment(), self._full(COUNTS.name)):
+            await self._guard(self._counting.open(partition, self.app.consumer_generation_id))
         await self._guard(self._counting.tick(self._counts_waiting))
 
     def _counts_waiting(self, partition: int) -> bool:
@@ -243,23 +270,23 @@ class Worker:
 
     # What the agents call
 
-    async def _intake(self, topic: str) -> Intake:
-        """Return the intake of a topic, made on first use, when the servers can be asked."""
-        incarnation = await self._incarnation(topic)
+    def _intake(self, topic: str) -> Intake:
         worker = self.settings.worker
-        self._intakes[topic] = Intake(
+        return Intake(
             topic,
             limits=Limits(worker.batch_events, worker.batch_bytes, DECOMPRESSED_BYTES, worker.linger_ms / 1000),
             most_in_flight=worker.batches_in_flight,
             most_in_stages=worker.stage_processes,
-            source=lambda partition: Source(topic, incarnation, partition),
-            begun=self._begun,
+            sequence=self._sequence(topic),
+            restore=lambda partition: self._assignment.restore(topic, partition),
             deliver=self._delivery().deliver,
             done=lambda partition, offset: self._done(topic, partition, offset),
             failed=self._fail,
             clock=time.monotonic,
         )
-        return self._intakes[topic]
+
+    def _sequence(self, topic: str) -> ReadingSequence:
+        return ReadingSequence(self._assignment, self.metrics, topic, time.monotonic)
 
     def _delivery(self) -> Delivery:
         return Delivery(
@@ -273,23 +300,6 @@ class Worker:
             metrics=self.metrics,
         )
 
-    async def _incarnation(self, topic: str) -> str:
-        """Return which life of a topic this is.
-
-        Raises:
-            Misconfigured: the topic was made by something else than ``aftershock migrate``.
-        """
-        if not self._incarnations:
-            self._incarnations = await self._asked(self._ledger.incarnations)
-        found = self._incarnations.get(topic)
-        if found is None:
-            raise Misconfigured(f"topic {topic} is not known to the ledger: run `aftershock migrate`")
-        return found
-
-    async def _begun(self, source: Source, from_offset: int) -> list[Boundaries]:
-        found: list[Boundaries] = await self._asked(lambda: self._ledger.begun(source, from_offset))
-        return found
-
     def _done(self, topic: str, partition: int, next_offset: int) -> None:
         self.app.consumer.done(TP(self._full(topic), partition), next_offset)
 
@@ -300,7 +310,7 @@ class Worker:
             partitions=self._counts_partitions,
             allowed_lateness_s=self.settings.alerts.allowed_lateness_s,
             table=f"{self.settings.clickhouse.database}.errors",
-            incarnation=await self._incarnation(COUNTS.name),
+            incarnation=await self._assignment.incarnation(COUNTS.name),
             states=self._states,
         )
         retried = self.metrics.retries.labels("kafka").inc

@@ -17,8 +17,9 @@ from msgspec import Struct
 
 from pipeline.issues.reactions import Reaction
 from pipeline.metrics import Metrics
+from pipeline.partitions import Sequence as ReadingSequence
 from pipeline.record_batches import Unreadable, records_of
-from pipeline.records import Record, RecordBatch
+from pipeline.records import Fetch, Record, RecordBatch
 from pipeline.windows import Windows
 from schemas.alert import Alert
 from schemas.counts import decode_counts
@@ -48,6 +49,8 @@ class Counting:
     """Applies the ``counts`` topic.
 
     Args:
+        sequence: has a partition read again where a fetch does not follow on.
+        restore: returns the offset from which a partition that was assigned is read.
         open_windows: makes the windows of a partition, restored from the changelog.
         send_alert: sends one alert and returns when it is acknowledged.
         write: writes changed entries of a partition to the changelog; returns when they are there.
@@ -64,6 +67,8 @@ class Counting:
     def __init__(
         self,
         *,
+        sequence: ReadingSequence,
+        restore: Callable[[int], Awaitable[int]],
         open_windows: Callable[[int], Awaitable[Windows]],
         send_alert: Callable[[Alert], Awaitable[None]],
         write: Callable[[int, Sequence[tuple[bytes, bytes | None]]], Awaitable[None]],
@@ -76,6 +81,8 @@ class Counting:
         flush_interval_s: float,
         clock: Callable[[], float],
     ) -> None:
+        self._sequence = sequence
+        self._restore = restore
         self._open_windows = open_windows
         self._send_alert = send_alert
         self._write = write
@@ -92,23 +99,33 @@ class Counting:
         self._sent: dict[str, None] = {}
         self._lock = asyncio.Lock()
 
-    async def open(self, partition: int, committed: int, generation: int) -> None:
+    async def open(self, partition: int, generation: int) -> None:
         """Begin to watch a partition, unless it is watched in this generation already."""
         async with self._lock:
-            await self._opened(partition, committed, generation)
+            await self._opened(partition, generation)
 
-    async def take(
-        self, partition: int, committed: int, generation: int, record_batches: Sequence[RecordBatch]
-    ) -> None:
-        """Apply one fetch."""
+    async def take(self, partition: int, fetch: Fetch) -> None:
+        """Apply one fetch, if it begins at the offset that is expected next or before it."""
         async with self._lock:
-            watched = await self._opened(partition, committed, generation)
-            if watched.released:
+            watched = await self._opened(partition, fetch.generation)
+            if watched.released or watched.generation != fetch.generation:
                 return
-            new = [record for record in _records(partition, record_batches) if record.offset >= watched.next_offset]
+            if fetch.start > watched.next_offset:
+                watched.next_offset = await self._sequence.expired(partition, watched.next_offset)
+            if fetch.start > watched.next_offset:
+                await self._sequence.seek_back(partition, watched.next_offset, fetch.start)
+                return
+            records = _records(partition, fetch.record_batches)
+            new = [record for record in records if record.offset >= watched.next_offset]
             await self._announce([alert for record in new for alert in await self._apply(watched, record)])
-            watched.next_offset = max(watched.next_offset, record_batches[-1].last + 1)
+            watched.next_offset = max(watched.next_offset, fetch.next_offset)
             await self._flush_if_due(partition, watched)
+
+    async def look_after(self, generation: int) -> None:
+        """Seek back partitions of this generation that are read on behind what is expected, and no fetch shows it."""
+        for partition, watched in list(self._watched.items()):
+            if watched.generation == generation and not self._lock.locked():
+                await self._sequence.look_after(partition, watched.next_offset)
 
     async def tick(self, waiting: Callable[[int], bool]) -> None:
         """Let time pass for the partitions of which no message is waiting, and write what has changed."""
@@ -143,14 +160,15 @@ class Counting:
         watched = self._watched.get(partition)
         return watched.next_offset if watched else None
 
-    async def _opened(self, partition: int, committed: int, generation: int) -> Watched:
+    async def _opened(self, partition: int, generation: int) -> Watched:
         watched = self._watched.get(partition)
-        if watched is None or watched.generation != generation:
+        if watched is None or watched.generation < generation:
             releases = self._releases[partition]
             for identifier in await self._sent_before():
                 self._remember(identifier)
             windows = await self._open_windows(partition)
-            watched = Watched(generation, windows, committed, committed, self._clock())
+            from_offset = await self._restore(partition)
+            watched = Watched(generation, windows, from_offset, from_offset, self._clock())
             if self._releases[partition] == releases:
                 self._watched[partition] = watched
             else:

@@ -40,6 +40,10 @@ class Limits(Struct, frozen=True):
 class Gatherer:
     """Forms the batches of one partition.
 
+    The batches that it returns follow each other without a hole: each begins where the one before it ends, so also what
+    is known to hold no record (transaction markers, what was compacted away) is in a batch, and the ledger has every
+    offset once. Only what has expired in Kafka before it was read is left out (:meth:`skip_expired`).
+
     Args:
         source: the partition.
         committed: the offset from which it is read; everything before is done.
@@ -52,22 +56,45 @@ class Gatherer:
         self._limits = limits
         self._again = deque(planned(committed, begun))
         self._held: list[RecordBatch] = []
-        self._start = self._records = self._bytes = self._decompressed = 0
+        self._start = committed
+        self._records = self._bytes = self._decompressed = 0
         self._waiting_since: float | None = None
         self.next_offset = committed
+        """The offset that is expected next: all before it is in a batch, or held for one."""
 
-    def add(self, record_batches: Iterable[RecordBatch], now: float) -> list[GatheredBatch]:
-        """Take record batches in the order of their offsets; return the batches that are full with them."""
+    def add(self, record_batches: Iterable[RecordBatch], next_offset: int, now: float) -> list[GatheredBatch]:
+        """Take record batches, in the order of their offsets; return the batches that are full with them.
+
+        Args:
+            record_batches: all that the log holds from the expected offset (or before it) up to ``next_offset``.
+            next_offset: the offset behind what was read, of which the last ones may hold no record.
+            now: seconds on the clock that :meth:`due` is asked with.
+        """
         full: list[GatheredBatch] = []
         for record_batch in record_batches:
+            full += self._pass_over(record_batch.first, now)
             while self.next_offset <= record_batch.last:
-                first = max(self.next_offset, record_batch.first)
-                full += self._close_before(first)
-                if not self._held:
-                    self._start, self._waiting_since = first, now
-                self._hold(record_batch, first)
+                self._wait(now)
+                self._hold(record_batch)
                 if self._is_full():
                     full.append(self._cut())
+        return full + self._pass_over(next_offset, now)
+
+    def skip_expired(self, next_offset: int, now: float) -> list[GatheredBatch]:
+        """Go on behind records that Kafka has deleted before they were read; return what is full with that.
+
+        They are in no batch: the ledger shows the hole.
+        """
+        full: list[GatheredBatch] = []
+        while self.next_offset < next_offset:
+            if self._in_begun:  # its boundaries are in the ledger already
+                full += self._pass_over(min(next_offset, self._again[0].last + 1), now)
+                continue
+            if self.next_offset > self._start:
+                full.append(self._cut())
+            else:
+                until = next_offset if not self._again else min(next_offset, self._again[0].first)
+                self._start = self.next_offset = until
         return full
 
     @property
@@ -89,30 +116,38 @@ class Gatherer:
 
     @property
     def _in_begun(self) -> bool:
-        """Whether what is held is of a begun batch."""
-        return self._waiting_since is not None and bool(self._again) and self._start >= self._again[0].first
+        """Whether the batch that is being formed was begun before."""
+        return bool(self._again) and self._start >= self._again[0].first
 
-    def _close_before(self, offset: int) -> list[GatheredBatch]:
-        """Close what cannot hold this offset: a begun batch that ended before it, or new records before one."""
-        closed: list[GatheredBatch] = []
-        if self._again and self._held and offset >= self._again[0].first > self._start:
-            closed.append(self._cut())
-        while self._again and offset > self._again[0].last:
-            if self._held:
-                closed.append(self._cut())
-            else:
-                self._again.popleft()
-        return closed
+    @property
+    def _farthest(self) -> int | None:
+        """The last offset that the batch that is being formed may have, ``None`` where nothing bounds it."""
+        if not self._again:
+            return None
+        return self._again[0].last if self._in_begun else self._again[0].first - 1
 
-    def _hold(self, record_batch: RecordBatch, first: int) -> None:
-        """Hold a record batch from an offset on, as far as the batch that is being formed may go."""
-        last = record_batch.last
-        if self._in_begun:
-            last = min(last, self._again[0].last)
-        else:
+    def _wait(self, now: float) -> None:
+        if self._waiting_since is None:
+            self._waiting_since = now
+
+    def _pass_over(self, offset: int, now: float) -> list[GatheredBatch]:
+        """Take it that no record lies between the expected offset and this one."""
+        full: list[GatheredBatch] = []
+        while self.next_offset < offset:
+            self._wait(now)
+            farthest = self._farthest
+            self.next_offset = offset if farthest is None else min(offset, farthest + 1)
+            if farthest is not None and self.next_offset > farthest:
+                full.append(self._cut())
+        return full
+
+    def _hold(self, record_batch: RecordBatch) -> None:
+        """Hold a record batch from the expected offset on, as far as the batch that is being formed may go."""
+        first, last, farthest = self.next_offset, record_batch.last, self._farthest
+        if farthest is not None:
+            last = min(last, farthest)
+        if not self._in_begun:
             last = min(last, first + self._limits.records - self._records - 1)
-            if self._again:
-                last = min(last, self._again[0].first - 1)
         # One with holes may be cut before its records are as many as may be held: then more of it follows.
         if not self._held or self._held[-1] is not record_batch:
             self._held.append(record_batch)
@@ -122,9 +157,10 @@ class Gatherer:
         self.next_offset = last + 1
 
     def _is_full(self) -> bool:
-        if self._in_begun:
-            return self.next_offset > self._again[0].last
-        return self._share_of_limits() >= 1
+        farthest = self._farthest
+        if farthest is not None and self.next_offset > farthest:
+            return True
+        return not self._in_begun and self._share_of_limits() >= 1
 
     def _share_of_limits(self) -> float:
         """Return how full the batch is."""
@@ -137,6 +173,7 @@ class Gatherer:
         begun_before = self._in_begun
         boundaries = self._again.popleft() if begun_before else Boundaries(self._start, self.next_offset - 1)
         batch = GatheredBatch(self.source, boundaries, self._start, self._held, begun_before)
+        self._start = self.next_offset
         self._held, self._waiting_since = [], None
         self._records = self._bytes = self._decompressed = 0
         return batch

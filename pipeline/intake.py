@@ -2,6 +2,11 @@
 
 One intake serves one topic. It holds back the agent that feeds it while enough batches are in flight, so memory
 is bounded whatever the servers do; Kafka keeps the rest.
+
+No hole: of each partition it knows the offset that comes next (the committed one, or the end of what was gathered
+last), and takes a fetch only if that begins there or before it. A fetch that begins behind it shows that records were
+read and lost on the way, by whatever fault: it is refused and counted, and the partition is read again from the
+expected offset.
 """
 
 from __future__ import annotations
@@ -10,12 +15,13 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 
 from msgspec import Struct
 
 from pipeline.gather import Gatherer, Limits
-from pipeline.records import Boundaries, GatheredBatch, RecordBatch, Source
+from pipeline.partitions import Restored, Sequence
+from pipeline.records import Fetch, GatheredBatch
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +59,8 @@ class Intake:
         topic: the topic without prefix.
         limits: when a batch is cut.
         most_in_flight: how many batches are delivered at a time.
-        source: names a partition's source.
-        begun: reads from the ledger which batches hold offsets from a given one on.
+        sequence: has a partition read again where a fetch does not follow on.
+        restore: returns where a partition that was assigned is read from.
         deliver: delivers a batch; must not return before all of it is acknowledged. The futures it is given are for
             the counts and for the stages: see :meth:`pipeline.deliver.Delivery.deliver`.
         done: told how far a partition is done, in order.
@@ -69,8 +75,8 @@ class Intake:
         limits: Limits,
         most_in_flight: int,
         most_in_stages: int,
-        source: Callable[[int], Source],
-        begun: Callable[[Source, int], Awaitable[list[Boundaries]]],
+        sequence: Sequence,
+        restore: Callable[[int], Awaitable[Restored]],
         deliver: Deliver,
         done: Callable[[int, int], None],
         failed: Callable[[BaseException], None],
@@ -80,8 +86,8 @@ class Intake:
         self._limits = limits
         self._most_in_stages = most_in_stages
         self._slots = asyncio.Semaphore(most_in_flight)
-        self._source = source
-        self._begun = begun
+        self._sequence = sequence
+        self._restore = restore
         self._deliver = deliver
         self._done = done
         self._failed = failed
@@ -89,28 +95,60 @@ class Intake:
         self._feeds: dict[int, Feed] = {}
         self._releases: Counter[int] = Counter()
         self._starting = asyncio.Lock()
+        self._opening = asyncio.Lock()
         self._untaken = 0
         self._room = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.last_progress = clock()
 
-    async def take(
-        self, partition: int, committed: int, generation: int, record_batches: Sequence[RecordBatch]
-    ) -> None:
+    async def take(self, partition: int, fetch: Fetch) -> None:
         """Take one fetch; returns when there is room for the next one, or when the partition was released meanwhile.
 
-        Args:
-            partition: where the records were read.
-            committed: the partition's committed offset, used when it was newly assigned.
-            generation: the consumer group's generation; a new one means that the partition is read again.
-            record_batches: what was fetched, in the order of their offsets.
+        A fetch of a new generation of the consumer group means that the partition is read again, from where it was
+        committed; one of an old generation is nobody's any more.
         """
-        feed = self._feeds.get(partition)
-        if feed is None or feed.generation != generation or record_batches[0].first < feed.gatherer.next_offset:
-            feed = await self._open(partition, committed, generation)
+        feed = await self.open(partition, fetch.generation)
+        if fetch.end < feed.gatherer.next_offset:
+            # The log is shorter than what was read of it: the topic was made again, or cut off.
+            feed = await self._reopen(partition, feed, fetch.generation)
+        if feed.released or feed.generation != fetch.generation:
+            return
+        if fetch.start > feed.gatherer.next_offset and not await self._follows_on(feed, partition, fetch):
+            return
         async with self._starting:
-            for batch in feed.gatherer.add(record_batches, self._clock()):
+            for batch in feed.gatherer.add(fetch.record_batches, fetch.next_offset, self._clock()):
                 await self._start(feed, batch)
+
+    async def open(self, partition: int, generation: int) -> Feed:
+        """Begin to read a partition that was assigned in a generation, unless it is read in that one already."""
+        async with self._opening:
+            feed = self._feeds.get(partition)
+            if feed is None or feed.generation < generation:
+                feed = await self._open(partition, generation)
+            return feed
+
+    async def _reopen(self, partition: int, feed: Feed, generation: int) -> Feed:
+        async with self._opening:
+            if self._feeds.get(partition) is feed:
+                feed = await self._open(partition, generation)
+            return feed
+
+    async def _follows_on(self, feed: Feed, partition: int, fetch: Fetch) -> bool:
+        """Say whether a fetch may be taken though it begins behind the expected offset; seek back where it may not."""
+        begin = await self._sequence.expired(partition, feed.gatherer.next_offset)
+        async with self._starting:
+            for batch in feed.gatherer.skip_expired(begin, self._clock()):
+                await self._start(feed, batch)
+        if fetch.start <= feed.gatherer.next_offset:
+            return True
+        await self._sequence.seek_back(partition, feed.gatherer.next_offset, fetch.start)
+        return False
+
+    async def look_after(self, generation: int) -> None:
+        """Seek back partitions of this generation that are read on behind what is expected, and no fetch shows it."""
+        for partition, feed in list(self._feeds.items()):
+            if feed.generation == generation and not self._starting.locked():
+                await self._sequence.look_after(partition, feed.gatherer.next_offset)
 
     async def cut_due(self) -> None:
         """Cut the batches that are due, the largest first, for ever: whenever there is room, or every 50 milliseconds.
@@ -159,21 +197,20 @@ class Intake:
         """How many batches are being delivered."""
         return len(self._tasks)
 
-    async def _open(self, partition: int, committed: int, generation: int) -> Feed:
-        """Begin to read a partition, as the ledger says it was left."""
+    async def _open(self, partition: int, generation: int) -> Feed:
+        """Begin to read a partition, as the ledger says it was left; called with :attr:`_opening` held."""
         releases = self._releases[partition]
         earlier = self._feeds.pop(partition, None)
         if earlier is not None:
             earlier.released = True
             tasks = [pending.task for pending in earlier.in_flight if pending.task]
             await asyncio.gather(*tasks, return_exceptions=True)
-        source = self._source(partition)
-        begun = await self._begun(source, committed)
+        source, from_offset, begun = await self._restore(partition)
         if begun:
-            log.info("%s-%d: from offset %d, %d batches to do again", self.topic, partition, committed, len(begun))
+            log.info("%s-%d: from offset %d, %d batches to do again", self.topic, partition, from_offset, len(begun))
         sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         sent.set_result(None)
-        feed = Feed(generation, Gatherer(source, committed, begun, self._limits), deque(), sent)
+        feed = Feed(generation, Gatherer(source, from_offset, begun, self._limits), deque(), sent)
         if self._releases[partition] == releases:
             self._feeds[partition] = feed
         else:

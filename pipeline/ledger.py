@@ -11,13 +11,26 @@ A worker that was overtaken may write a batch down too late to be found by its s
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from msgspec.json import Encoder
 
 from pipeline.clickhouse import ClickHouse
+from pipeline.partitions import Begun
 from pipeline.records import Boundaries, Source
 
 _encode = Encoder().encode
+
+
+KEPT_DAYS = 7
+"""How long a batch stays in the ledger; see the migration that makes ``batches``."""
+
+
+class Life(NamedTuple):
+    """One life of a topic; ``follows_another``: the topic was made again within the time that batches are kept."""
+
+    incarnation: str
+    follows_another: bool
 
 
 def token(source: Source, boundaries: Boundaries, part: str = "") -> str:
@@ -46,10 +59,19 @@ class Ledger:
     def __init__(self, clickhouse: ClickHouse) -> None:
         self._clickhouse = clickhouse
 
+    def lives(self) -> dict[str, Life]:
+        """Return the present life of every topic, by its name without prefix."""
+        rows = self._clickhouse.rows(
+            "SELECT topic, argMax(incarnation, created_at) AS now, "
+            "uniqExact(incarnation) > 1 AND max(created_at) > now() - toIntervalDay({kept:UInt8}) AS follows_another "
+            "FROM topics GROUP BY topic",
+            {"kept": KEPT_DAYS},
+        )
+        return {row["topic"]: Life(row["now"], bool(row["follows_another"])) for row in rows}
+
     def incarnations(self) -> dict[str, str]:
         """Return the present incarnation of every topic, by its name without prefix."""
-        rows = self._clickhouse.rows("SELECT topic, argMax(incarnation, created_at) AS now FROM topics GROUP BY topic")
-        return {row["topic"]: row["now"] for row in rows}
+        return {topic: life.incarnation for topic, life in self.lives().items()}
 
     def begin(self, source: Source, boundaries: Boundaries, generation: int) -> None:
         """Write a batch down, in a generation of the group. Writing the same batch down again does no harm."""
@@ -57,22 +79,29 @@ class Ledger:
         columns = ("topic", "incarnation", "partition", "first_offset", "last_offset", "generation")
         self._clickhouse.insert("batches", columns, _encode(row) + b"\n", "")
 
-    def begun(self, source: Source, from_offset: int) -> list[Boundaries]:
-        """Return the batches that stand as begun and hold offsets from ``from_offset`` on, in order."""
+    def begun(self, source: Source, from_offset: int) -> Begun:
+        """Return the batches that stand as begun and hold offsets from ``from_offset`` on, and what is before them."""
+        parameters = {
+            "topic": source.topic,
+            "incarnation": source.incarnation,
+            "partition": source.partition,
+            "from_offset": from_offset,
+        }
         rows = self._clickhouse.rows(
             "SELECT first_offset, last_offset, max(generation) AS in_generation FROM batches "
-            "WHERE topic = {topic:String} "
-            "AND incarnation = {incarnation:String} AND partition = {partition:UInt32} "
+            "WHERE topic = {topic:String} AND incarnation = {incarnation:String} AND partition = {partition:UInt32} "
             "AND last_offset >= {from_offset:UInt64} "
             "GROUP BY first_offset, last_offset ORDER BY first_offset, last_offset",
-            {
-                "topic": source.topic,
-                "incarnation": source.incarnation,
-                "partition": source.partition,
-                "from_offset": from_offset,
-            },
+            parameters,
         )
-        return standing((Boundaries(row["first_offset"], row["last_offset"]), row["in_generation"]) for row in rows)
+        ends = self._clickhouse.rows(
+            "SELECT maxOrNullIf(last_offset, last_offset < {from_offset:UInt64}) AS before, "
+            "maxOrNull(last_offset) AS last FROM batches "
+            "WHERE topic = {topic:String} AND incarnation = {incarnation:String} AND partition = {partition:UInt32}",
+            parameters,
+        )[0]
+        batches = standing((Boundaries(row["first_offset"], row["last_offset"]), row["in_generation"]) for row in rows)
+        return Begun(batches, ends["before"], ends["last"])
 
     def known_issues(self, topic: str) -> list[tuple[str, str, str]]:
         """Return issues that no counts tell of and that are not new all the same: (project, environment, fingerprint).

@@ -43,6 +43,24 @@ class Metrics:
             buckets=BATCH_SECONDS,
             registry=self.registry,
         )
+        self.out_of_sequence = Counter(
+            "aftershock_out_of_sequence",
+            "Fetches that did not follow on what was taken before, by topic: they were refused, and read again",
+            ("topic",),
+            registry=self.registry,
+        )
+        self.expired = Counter(
+            "aftershock_expired_offsets",
+            "Offsets that Kafka had deleted before they were read, by topic: what they held is lost",
+            ("topic",),
+            registry=self.registry,
+        )
+        self.ledger_holes = Counter(
+            "aftershock_ledger_holes",
+            "Partitions that were assigned with offsets before the committed one in no batch, by topic: see the audit",
+            ("topic",),
+            registry=self.registry,
+        )
         self.retries = Counter(
             "aftershock_retries",
             "Requests sent again, by server: kafka, clickhouse",

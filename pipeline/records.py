@@ -137,3 +137,24 @@ class GatheredBatch(Struct):
     record_batches: Sequence[RecordBatch]
     begun_before: bool = False
     generation: int = 0
+
+
+class Fetch(Struct, frozen=True, gc=False):
+    """What one poll of the consumer hands over of a partition: every record of a contiguous range of offsets.
+
+    Offsets of the range that are in none of its record batches hold no record: they are transaction markers, aborted
+    transactions, or were compacted away.
+
+    Attributes:
+        start: the first offset of the range, the consumer's position before the poll.
+        next_offset: the offset behind the range, the consumer's position after the poll.
+        end: the end of the log (high watermark) that Kafka reported with the records.
+        generation: that of the consumer group in which it was read.
+        record_batches: in the order of their offsets; the first may begin before ``start``.
+    """
+
+    start: int
+    next_offset: int
+    end: int
+    generation: int
+    record_batches: Sequence[RecordBatch]

@@ -1,8 +1,14 @@
 """A Faust transport that hands over whole fetches: one Faust message for all that was fetched of a partition.
 
 Faust's own path costs about 200 microseconds a message before an agent sees it. Here that price is paid once a
-fetch: the message's value is the list of record batches, unopened, and its offset is the last one in them. Consumer
-groups, agents, timers and the web server stay Faust's.
+fetch: the message's value is a :class:`pipeline.records.Fetch`, whose record batches are unopened. Consumer groups,
+agents, timers and the web server stay Faust's.
+
+aiokafka moves a partition's position when a poll hands its records over, in the consumer's thread; between there and
+an agent Faust may drop them: the flow was stopped, the generation is another, a buffer was cleared. So the position
+says nothing about what was taken. What counts is that each fetch says which offsets it covers, and that whoever takes
+them (:class:`pipeline.intake.Intake`, :class:`pipeline.counting.Counting`) takes no fetch that begins behind the offset
+that it expects: it seeks back instead (:meth:`Consumer.seek_to`). What is dropped here is sought back to at once.
 
 What is committed is no longer derived from acknowledged messages, because a batch may end in the middle of a
 fetch: the worker says how far each partition is done (:meth:`Consumer.done`), and that is what gets committed.
@@ -14,19 +20,24 @@ Faust finds this module by its entry point (group ``faust.transports``) for brok
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 from aiokafka import TopicPartition
-from aiokafka.errors import IllegalGenerationError, UnknownMemberIdError
+from aiokafka.errors import IllegalGenerationError, IllegalStateError, KafkaError, UnknownMemberIdError
 from aiokafka.protocol.group import HeartbeatRequest, LeaveGroupRequest, SyncGroupRequest
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 
+from pipeline.errors import Unavailable
 from pipeline.lease import Lease
+from pipeline.partitions import LogOffsets
 from pipeline.record_batches import described
-from pipeline.unopened import hand_over_unopened
+from pipeline.records import Fetch
+from pipeline.unopened import FetchedRange, hand_over_unopened
+
+T = TypeVar("T")
 
 LONGEST_POLL_MS = 100
 """How long the broker may hold a fetch that finds nothing.
@@ -46,6 +57,14 @@ of a partition whose agent has room again stays where it is, and nothing more of
 OVER = frozenset((IllegalGenerationError.errno, UnknownMemberIdError.errno))
 
 
+class Polled(NamedTuple):
+    """What a poll handed over of a partition, in which generation, and where Kafka said that the log ends."""
+
+    generation: int
+    end: int
+    fetched: FetchedRange
+
+
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """Faust's consumer thread, with short polls."""
 
@@ -59,6 +78,62 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         await super().on_start()
         hand_over_unopened(self._ensure_consumer())
         confirm_by_answers(self._ensure_consumer()._coordinator, self.consumer.lease)
+
+    async def _fetch_records(self, *args: Any, **options: Any) -> dict[TopicPartition, Polled]:
+        """Return what a poll hands over, as it stands in the moment in which the positions were moved."""
+        fetched = await super()._fetch_records(*args, **options)
+        # No other task of the thread runs between the poll's end and here.
+        consumer = self._ensure_consumer()
+        generation = consumer._coordinator.generation
+        return {
+            # A poll takes all that was fetched of a partition: one range.
+            partition: Polled(generation, consumer.highwater(partition) or 0, ranges[0])
+            for partition, ranges in fetched.items()
+        }
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Return what is done in the consumer's thread, beside its queue of calls.
+
+        That queue does two things at a time, and a poll is one of them: what waits for Kafka there would hold up the
+        commits and seeks that Kafka waits for.
+        """
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.thread_loop))
+
+    async def seek_to(self, partition: TopicPartition, offset: int, unless_moved_from: int | None) -> bool:
+        """Have a partition read on from an offset; return whether it does.
+
+        It does not where the partition is not assigned any more, or where its position has moved by itself.
+        """
+        consumer = self._ensure_consumer()
+        try:
+            if unless_moved_from is not None and self.position_of(partition) != unless_moved_from:
+                return False
+            consumer.seek(partition, offset)
+        except IllegalStateError:
+            return False
+        return True
+
+    def position_of(self, partition: TopicPartition) -> int | None:
+        """Return the offset from which a partition is read next; ``None`` where that is not settled."""
+        consumer = self._ensure_consumer()
+        subscription = consumer._subscription.subscription
+        assignment = subscription.assignment if subscription is not None else None
+        if assignment is None or partition not in assignment.tps:
+            return None
+        state = assignment.state_value(partition)
+        return state.position if state.has_valid_position else None
+
+    async def offsets_of(self, partition: TopicPartition) -> tuple[int | None, int, int]:
+        """Return the group's committed offset for a partition, ``None`` without one, and where its log begins and ends.
+
+        Raises:
+            KafkaError: Kafka did not answer in the request timeout.
+        """
+        consumer = self._ensure_consumer()
+        committed = await consumer.committed(partition)
+        begins = await consumer.beginning_offsets([partition])
+        ends = await consumer.end_offsets([partition])
+        return committed, begins[partition], ends[partition]
 
     async def seek_to_committed(self) -> Mapping[TopicPartition, int | None]:
         """Have each assigned partition read from its committed offset, or from its beginning if it has none.
@@ -113,6 +188,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.lease = Lease(self.app.conf.broker_session_timeout)
+        self.handing_over = False
+        """Whether fetches of a poll wait for the agents to take those before them."""
         self._done: dict[TP, int] = {}
 
     def done(self, tp: TP, next_offset: int) -> None:
@@ -120,44 +197,58 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self._done[tp] = next_offset
 
     def committed(self, tp: TP) -> int:
-        """Return the offset that was committed last for a partition, 0 when there is none."""
+        """Return the offset that was committed last for a partition, as far as is known here; 0 when there is none."""
         return self._committed_offset[tp] or 0
+
+    async def offsets(self, tp: TP) -> LogOffsets:
+        """Ask Kafka for a partition's offsets.
+
+        Raises:
+            Unavailable: Kafka does not answer now.
+        """
+        try:
+            return LogOffsets(*await self._thread.run(self._thread.offsets_of(TopicPartition(*tp))))
+        except KafkaError as error:
+            raise Unavailable(f"Kafka did not tell the offsets of {tp.topic}-{tp.partition} ({error!r})") from None
+
+    async def seek_to(self, tp: TP, offset: int) -> None:
+        """Have a partition read on from an offset, if it is still assigned."""
+        await self._thread.run(self._thread.seek_to(TopicPartition(*tp), offset, None))
+
+    def read_position(self, tp: TP) -> int | None:
+        """Return the offset from which a partition is read next; ``None`` where that is not settled."""
+        thread: ConsumerThread = self._thread
+        return thread.position_of(TopicPartition(*tp))
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:  # noqa: ASYNC109  Faust's signature
         """Yield what was fetched, a fetch of one partition at a time.
 
-        What comes in while the flow is stopped is dropped: whoever resumes it seeks first, to where the partitions are
-        done, as soon as it is settled whose they are.
+        What came in of a generation that is over, or while the flow is stopped, is dropped and sought back to: for the
+        flow may be resumed after positions were set back and before this is handed over.
         """
-        fetched, active = await self._wait_next_records(min(timeout, LONGEST_WAIT_S))
-        generation = self.app.consumer_generation_id
-        if fetched is None or self.should_stop:
+        polled, _ = await self._wait_next_records(min(timeout, LONGEST_WAIT_S))
+        if polled is None:
             return
-        for kafka_tp, records in fetched.items():
-            tp = ensure_TP(kafka_tp)
-            if not self.flow_active or self.app.consumer_generation_id != generation:
-                return
-            if records and (active is None or tp in active or tp in self._buffered_partitions):
-                self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-                yield tp, self._whole(tp, records)
+        waiting = [(ensure_TP(partition), of) for partition, of in polled.items()]
+        self.handing_over = True
+        try:
+            for number, (tp, of) in enumerate(waiting):
+                if self.should_stop or not self.flow_active or self.app.consumer_generation_id != of.generation:
+                    await self._unread(waiting[number:])
+                    return
+                self.app.monitor.track_tp_end_offset(tp, of.end)
+                # Faust would drop what lies before the last that it has seen, though it was sought back to.
+                self._read_offset[tp] = None
+                yield tp, _message(tp, of)
+        finally:
+            self.handing_over = False
 
-    def _whole(self, tp: TP, records: list[Any]) -> Message:
-        last = records[-1]
-        return ConsumerMessage(
-            tp.topic,
-            tp.partition,
-            last.offset,
-            last.timestamp / 1000.0 if last.timestamp is not None else None,
-            last.timestamp_type,
-            (),
-            None,
-            [described(record.value) for record in records],
-            None,
-            0,
-            0,
-            tp,
-            generation_id=self.app.consumer_generation_id,
-        )
+    async def _unread(self, dropped: Iterable[tuple[TP, Polled]]) -> None:
+        """Have partitions read again what was handed over and not taken, where nothing else has moved them since."""
+        if self.should_stop:
+            return
+        for tp, (_, _, fetched) in dropped:
+            await self._thread.run(self._thread.seek_to(TopicPartition(*tp), fetched.start, fetched.next_offset))
 
     async def commit_and_end_transactions(self) -> None:
         """Commit what is done before the consumer stops; not after a failure, which may have ended its thread.
@@ -181,6 +272,27 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     def _new_offset(self, tp: TP) -> int | None:
         return self._done.get(tp)
+
+
+def _message(tp: TP, polled: Polled) -> Message:
+    """Return a Faust message that holds all of a fetch."""
+    generation, end, (start, next_offset, record_batches) = polled
+    fetch = Fetch(start, next_offset, max(end, next_offset), generation, [described(data) for data in record_batches])
+    return ConsumerMessage(
+        tp.topic,
+        tp.partition,
+        next_offset - 1,
+        None,
+        None,
+        (),
+        None,
+        fetch,
+        None,
+        0,
+        0,
+        tp,
+        generation_id=generation,
+    )
 
 
 class Transport(driver.Transport):  # type: ignore[misc]

@@ -1,7 +1,10 @@
-"""Has an aiokafka consumer hand over record batches unopened: one record each, whose value is the record batch.
+"""Has an aiokafka consumer hand over fetches whole, in unopened record batches, with the range of offsets they cover.
 
 aiokafka opens them in the thread that talks to Kafka, and has no setting for it. Everything else that it does with them
 stays as it is: checksums, positions, control batches, aborted transactions.
+
+aiokafka moves a partition's position when it hands records over. Here the positions before and after go with them, so
+that whoever takes them can see whether anything was left out in between, whoever dropped it.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from typing import Any, NamedTuple
 import aiokafka
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer import fetcher
+from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.record.memory_records import MemoryRecords
 
 from pipeline.errors import Misconfigured
@@ -81,6 +85,28 @@ class UnopenedRecords:
         return self._at + _LENGTH_END + max(int.from_bytes(head[8:], "big", signed=True), 0)
 
 
+class FetchedRange(NamedTuple):
+    """What was fetched of a partition: its record batches, and the positions before and after them."""
+
+    start: int
+    next_offset: int
+    record_batches: list[bytes]
+
+
+class WholeFetch(PartitionRecords):  # type: ignore[misc]
+    """The fetch of one partition, in the place of aiokafka's ``PartitionRecords``: one item, which is all of it."""
+
+    def _unpack_records(self) -> Iterator[FetchedRange]:
+        start = self.next_fetch_offset
+        record_batches = [record.value for record in super()._unpack_records()]
+        # Also where there are none: what was passed over is known to hold no records, and is told.
+        yield FetchedRange(start, self.next_fetch_offset, record_batches)
+
+
+REPLACED: dict[str, type] = {MemoryRecords.__name__: UnopenedRecords, PartitionRecords.__name__: WholeFetch}
+"""What stands for aiokafka's own classes, by their names, where it takes a fetch apart."""
+
+
 def fetch_handler() -> types.FunctionType:
     """Return how aiokafka takes a fetch apart.
 
@@ -88,21 +114,21 @@ def fetch_handler() -> types.FunctionType:
         Misconfigured: it does so in another way by now.
     """
     handler = getattr(fetcher.Fetcher, "_proc_fetch_request", None)
-    if not isinstance(handler, types.FunctionType) or MemoryRecords.__name__ not in handler.__code__.co_names:
+    if not isinstance(handler, types.FunctionType) or not REPLACED.keys() <= set(handler.__code__.co_names):
         raise Misconfigured(f"aiokafka {aiokafka.__version__} takes fetches apart in a way of its own: install 0.14")
     return handler
 
 
 def hand_over_unopened(consumer: AIOKafkaConsumer) -> None:
-    """Have a consumer that has started, and is to subscribe yet, hand over record batches in place of records.
+    """Have a consumer that has started, and is to subscribe yet, hand over each fetch as one :class:`FetchedRange`.
 
-    Its fetcher takes fetches apart with aiokafka's own code, in which another class stands for ``MemoryRecords``.
+    Its fetcher takes fetches apart with aiokafka's own code, in which other classes stand for two of its own.
 
     Raises:
         Misconfigured: see :func:`fetch_handler`.
     """
     handler = fetch_handler()
-    names = {**vars(fetcher), MemoryRecords.__name__: UnopenedRecords}
+    names = {**vars(fetcher), **REPLACED}
     consumer._fetcher._proc_fetch_request = types.MethodType(
         types.FunctionType(handler.__code__, names, handler.__name__, handler.__defaults__, handler.__closure__),
         consumer._fetcher,

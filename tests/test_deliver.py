@@ -377,10 +377,10 @@ def test_clickhouse_refuses_one_row_and_has_the_others_once_though_all_is_done_t
     assert [(row["kafka_offset"], row["stage"]) for row in buried] == [(3, "store")]
     assert "hunter2" not in buried[0]["reason"]
     source = Source("errors", "life", 0)
-    assert Ledger(server).begun(source, 0) == [Boundaries(0, 7)]
-    assert Ledger(server).begun(source, 7) == [Boundaries(0, 7)]
-    assert Ledger(server).begun(source, 8) == []
-    assert Ledger(server).begun(Source("errors", "another life", 0), 0) == []
+    assert Ledger(server).begun(source, 0).batches == [Boundaries(0, 7)]
+    assert Ledger(server).begun(source, 7).batches == [Boundaries(0, 7)]
+    assert Ledger(server).begun(source, 8).batches == []
+    assert Ledger(server).begun(Source("errors", "another life", 0), 0).batches == []
 
 
 def test_counts_of_a_batch_are_for_one_partition_each(executor: ThreadPoolExecutor) -> None:

@@ -10,12 +10,15 @@ from typing import Any
 from pipeline.gather import Limits
 from pipeline.intake import TICK_S, Deliver, Intake
 from pipeline.lease import Overtaken
-from pipeline.records import Boundaries, GatheredBatch, RecordBatch, Source
+from pipeline.metrics import Metrics
+from pipeline.partitions import ASTRAY_S, LogOffsets, Restored, Sequence
+from pipeline.records import Boundaries, Fetch, GatheredBatch, RecordBatch, Source
 
 
-def reads(first: int, last: int) -> list[RecordBatch]:
-    """Return record batches of one record each."""
-    return [RecordBatch(offset, offset, 1, 1, b"1") for offset in range(first, last + 1)]
+def fetch(generation: int, first: int, last: int, end: int = 1_000) -> Fetch:
+    """Return a fetch of record batches of one record each."""
+    batches = [RecordBatch(offset, offset, 1, 1, b"1") for offset in range(first, last + 1)]
+    return Fetch(first, last + 1, end, generation, batches)
 
 
 @dataclass
@@ -31,14 +34,29 @@ class Deliveries:
     reading: asyncio.Event = field(default_factory=asyncio.Event)
     open_gates: bool = False
     now: float = 0.0
+    committed: dict[int, int] = field(default_factory=dict)
+    log_begin: int = 0
+    seeks: list[tuple[int, int]] = field(default_factory=list)
+    positions: dict[int, int] = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=Metrics)
 
     def __post_init__(self) -> None:
         self.reading.set()
 
-    async def begun(self, _source: Source, from_offset: int) -> list[Boundaries]:
+    async def restore(self, partition: int) -> Restored:
+        from_offset = self.committed.get(partition, 0)
         found = [boundaries for boundaries in self.ledger if boundaries.last >= from_offset]
         await self.reading.wait()
-        return found
+        return Restored(Source("errors", "life", partition), from_offset, found)
+
+    async def offsets(self, _topic: str, partition: int) -> LogOffsets:
+        return LogOffsets(self.committed.get(partition), self.log_begin, 1_000)
+
+    async def seek_to(self, _topic: str, partition: int, offset: int) -> None:
+        self.seeks.append((partition, offset))
+
+    def position(self, _topic: str, partition: int) -> int | None:
+        return self.positions.get(partition)
 
     async def deliver(
         self,
@@ -72,8 +90,8 @@ class Deliveries:
             limits=Limits(records, 1_000_000, 1_000_000, 0.5),
             most_in_flight=most_in_flight,
             most_in_stages=most_in_stages,
-            source=lambda partition: Source("errors", "life", partition),
-            begun=self.begun,
+            sequence=Sequence(self, self.metrics, "errors", lambda: self.now),
+            restore=self.restore,
             deliver=deliver or self.deliver,
             done=lambda partition, offset: self.done.append((partition, offset)),
             failed=self.failures.append,
@@ -102,7 +120,7 @@ async def settle() -> None:
 def test_progress_is_reported_in_order_though_deliveries_end_out_of_order() -> None:
     async def test(to: Deliveries) -> None:
         intake = to.intake()
-        await intake.take(0, 0, 1, reads(0, 3))
+        await intake.take(0, fetch(1, 0, 3))
         await settle()
         to.let(2, 3)
         await settle()
@@ -117,7 +135,7 @@ def test_progress_is_reported_in_order_though_deliveries_end_out_of_order() -> N
 def test_a_fetch_waits_for_room_and_no_more_than_allowed_is_in_flight() -> None:
     async def test(to: Deliveries) -> None:
         intake = to.intake()
-        taking = asyncio.create_task(intake.take(0, 0, 1, reads(0, 7)))
+        taking = asyncio.create_task(intake.take(0, fetch(1, 0, 7)))
         await settle()
         assert to.started == [(0, 1), (2, 3)]
         assert intake.in_flight == 2
@@ -138,12 +156,12 @@ def test_a_fetch_waits_for_room_and_no_more_than_allowed_is_in_flight() -> None:
 def test_a_batch_that_is_due_grows_for_as_long_as_there_is_no_room_for_it() -> None:
     async def test(to: Deliveries) -> None:
         intake = to.intake(records=10, most_in_flight=1)
-        await intake.take(0, 0, 1, reads(0, 9))
-        await intake.take(0, 0, 1, reads(10, 11))
+        await intake.take(0, fetch(1, 0, 9))
+        await intake.take(0, fetch(1, 10, 11))
         cutting = asyncio.create_task(intake.cut_due())
         to.now = 1.0
         await asyncio.sleep(TICK_S * 3)
-        await intake.take(0, 0, 1, reads(12, 13))
+        await intake.take(0, fetch(1, 12, 13))
         to.let(0, 9)
         await until(lambda: len(to.started) == 2)
         assert to.started[1] == (10, 13)
@@ -171,11 +189,11 @@ def test_only_when_the_stages_are_free_is_the_next_batch_cut_and_it_is_the_large
 
         intake = to.intake(records=20, most_in_flight=4, deliver=deliver)
         cutting = asyncio.create_task(intake.cut_due())
-        await intake.take(0, 0, 1, reads(0, 4))
+        await intake.take(0, fetch(1, 0, 4))
         await until(lambda: to.started == [(0, 5)])
-        await intake.take(1, 0, 1, reads(0, 5))
-        await intake.take(2, 0, 1, reads(0, 9))
-        await intake.take(1, 0, 1, reads(6, 7))
+        await intake.take(1, fetch(1, 0, 5))
+        await intake.take(2, fetch(1, 0, 9))
+        await intake.take(1, fetch(1, 6, 7))
         await asyncio.sleep(TICK_S * 3)
         assert to.started == [(0, 5)]
         stages[0].set_result(None)
@@ -205,7 +223,7 @@ def test_as_many_batches_are_cut_as_there_are_processes_of_the_stages() -> None:
         intake = to.intake(records=20, most_in_flight=4, most_in_stages=2, deliver=deliver)
         cutting = asyncio.create_task(intake.cut_due())
         for partition in range(3):
-            await intake.take(partition, 0, 1, reads(0, 5 + partition))
+            await intake.take(partition, fetch(1, 0, 5 + partition))
         await until(lambda: len(to.started) == 2)
         await asyncio.sleep(TICK_S * 3)
         assert to.started == [(2, 8), (1, 7)]
@@ -221,7 +239,7 @@ def test_a_batch_that_is_due_does_not_overtake_the_fetch_that_is_being_taken() -
     async def test(to: Deliveries) -> None:
         intake = to.intake(most_in_flight=1)
         cutting = asyncio.create_task(intake.cut_due())
-        taking = asyncio.create_task(intake.take(0, 0, 1, reads(0, 6)))
+        taking = asyncio.create_task(intake.take(0, fetch(1, 0, 6)))
         await settle()
         to.now = 10.0
         await asyncio.sleep(3 * TICK_S)
@@ -242,7 +260,7 @@ def test_records_that_wait_are_cut_after_the_linger() -> None:
         to.open_gates = True
         intake = to.intake()
         cutting = asyncio.create_task(intake.cut_due())
-        await intake.take(3, 0, 1, reads(0, 0))
+        await intake.take(3, fetch(1, 0, 0))
         assert to.started == []
         to.now = 0.5
         await until(lambda: bool(to.done))
@@ -257,7 +275,7 @@ def test_begun_batches_are_formed_again_when_a_partition_is_assigned() -> None:
         to.open_gates = True
         to.ledger = [Boundaries(0, 4), Boundaries(5, 5)]
         intake = to.intake()
-        await intake.take(0, 0, 1, reads(0, 7))
+        await intake.take(0, fetch(1, 0, 7))
         await intake.drain()
         assert to.started == [(0, 4), (5, 5), (6, 7)]
 
@@ -267,9 +285,9 @@ def test_begun_batches_are_formed_again_when_a_partition_is_assigned() -> None:
 def test_a_new_generation_reads_again_after_what_was_in_flight() -> None:
     async def test(to: Deliveries) -> None:
         intake = to.intake()
-        await intake.take(0, 0, 1, reads(0, 1))
+        await intake.take(0, fetch(1, 0, 1))
         await settle()
-        again = asyncio.create_task(intake.take(0, 0, 2, reads(0, 1)))
+        again = asyncio.create_task(intake.take(0, fetch(2, 0, 1)))
         await settle()
         assert to.started == [(0, 1)]
         to.open_gates = True
@@ -286,7 +304,7 @@ def test_nothing_is_begun_of_a_partition_that_was_given_away_while_its_fetch_wai
 
     async def test(to: Deliveries) -> None:
         intake = to.intake(most_in_flight=1)
-        taking = asyncio.create_task(intake.take(0, 0, 1, reads(0, 5)))
+        taking = asyncio.create_task(intake.take(0, fetch(1, 0, 5)))
         await settle()
         releasing = asyncio.create_task(intake.release([0], grace_s=10))
         await settle()
@@ -306,14 +324,14 @@ def test_nothing_is_begun_of_a_partition_that_was_given_away_while_the_ledger_wa
         to.open_gates = True
         to.reading.clear()
         intake = to.intake()
-        taking = asyncio.create_task(intake.take(0, 0, 1, reads(0, 3)))
+        taking = asyncio.create_task(intake.take(0, fetch(1, 0, 3)))
         await settle()
         await intake.release([0], grace_s=10)
         to.reading.set()
         await taking
         await intake.drain()
         assert to.started == []
-        await intake.take(0, 0, 2, reads(0, 1))
+        await intake.take(0, fetch(2, 0, 1))
         await intake.drain()
         assert to.started == [(0, 1)]
 
@@ -323,15 +341,16 @@ def test_nothing_is_begun_of_a_partition_that_was_given_away_while_the_ledger_wa
 def test_what_is_not_done_in_time_is_given_up_with_its_partition() -> None:
     async def test(to: Deliveries) -> None:
         intake = to.intake()
-        await intake.take(0, 0, 1, reads(0, 1))
-        await intake.take(1, 10, 1, reads(10, 11))
+        to.committed = {1: 10}
+        await intake.take(0, fetch(1, 0, 1))
+        await intake.take(1, fetch(1, 10, 11))
         await settle()
         await intake.release([0], grace_s=0.01)
         await settle()
         assert intake.in_flight == 1
         assert to.done == []
         to.gates.pop((0, 1))
-        await intake.take(0, 0, 2, reads(0, 1))
+        await intake.take(0, fetch(2, 0, 1))
         await settle()
         assert intake.in_flight == 2
 
@@ -358,7 +377,7 @@ def test_what_waits_for_the_counts_of_a_batch_that_was_given_up_is_given_up_too(
             second.set()
 
         intake = to.intake(deliver=deliver)
-        await intake.take(0, 0, 3, reads(0, 3))
+        await intake.take(0, fetch(3, 0, 3))
         await settle()
         assert to.started == [(0, 3), (2, 3)]
         first.set()
@@ -373,12 +392,121 @@ def test_what_waits_for_the_counts_of_a_batch_that_was_given_up_is_given_up_too(
 def test_a_delivery_that_fails_commits_nothing_from_there_on() -> None:
     async def test(to: Deliveries) -> None:
         intake = to.intake()
-        await intake.take(0, 0, 1, reads(0, 3))
+        await intake.take(0, fetch(1, 0, 3))
         await settle()
         to.let(0, 1, RuntimeError("unforeseen"))
         to.let(2, 3)
         await intake.drain()
         assert [str(failure) for failure in to.failures] == ["unforeseen"]
         assert to.done == []
+
+    run(test)
+
+
+def test_a_fetch_that_begins_behind_the_expected_offset_is_refused_and_the_partition_read_again() -> None:
+    """Whoever dropped the records in between: none of them may be passed over."""
+
+    async def test(to: Deliveries) -> None:
+        to.open_gates = True
+        intake = to.intake()
+        await intake.take(0, fetch(1, 0, 1))
+        await intake.take(0, fetch(1, 4, 5))
+        await intake.take(0, fetch(1, 6, 7))
+        assert to.seeks == [(0, 2), (0, 2)]
+        await intake.take(0, fetch(1, 2, 7))
+        await intake.drain()
+        assert to.started == [(0, 1), (2, 3), (4, 5), (6, 7)]
+        assert to.metrics.exposition().count(b'aftershock_out_of_sequence_total{topic="errors"} 2.0') == 1
+
+    run(test)
+
+
+def test_the_first_fetch_of_an_assignment_has_to_begin_where_it_was_committed() -> None:
+    async def test(to: Deliveries) -> None:
+        to.open_gates = True
+        to.committed = {3: 1355}
+        intake = to.intake()
+        await intake.take(3, fetch(1, 2161, 2170, end=9_999))
+        await intake.take(3, fetch(1, 1355, 1356, end=9_999))
+        await intake.drain()
+        assert to.seeks == [(3, 1355)]
+        assert to.started == [(1355, 1356)]
+
+    run(test)
+
+
+def test_a_fetch_that_begins_before_the_expected_offset_adds_what_is_new_in_it() -> None:
+    async def test(to: Deliveries) -> None:
+        to.open_gates = True
+        intake = to.intake()
+        await intake.take(0, fetch(1, 0, 1))
+        await intake.take(0, fetch(1, 0, 1))
+        await intake.take(0, fetch(1, 1, 3))
+        await intake.drain()
+        assert to.started == [(0, 1), (2, 3)]
+        assert to.seeks == []
+
+    run(test)
+
+
+def test_records_that_expired_before_they_were_read_are_counted_and_passed_over() -> None:
+    async def test(to: Deliveries) -> None:
+        to.open_gates = True
+        intake = to.intake()
+        await intake.take(0, fetch(1, 0, 1))
+        to.log_begin = 10
+        await intake.take(0, fetch(1, 10, 11))
+        await intake.drain()
+        assert to.started == [(0, 1), (10, 11)]
+        assert to.seeks == []
+        assert b'aftershock_expired_offsets_total{topic="errors"} 8.0' in to.metrics.exposition()
+
+    run(test)
+
+
+def test_records_at_the_end_that_were_read_and_lost_are_read_again_though_none_follows() -> None:
+    async def test(to: Deliveries) -> None:
+        intake = to.intake()
+        await intake.take(0, fetch(1, 0, 1))
+        to.positions = {0: 7}
+        for to.now in (1.0, 1.0 + ASTRAY_S - 0.1):
+            await intake.look_after(1)
+        assert to.seeks == []
+        to.now = 1.0 + ASTRAY_S
+        await intake.look_after(1)
+        assert to.seeks == [(0, 2)]
+        to.positions = {0: 2}
+        to.now += 2 * ASTRAY_S
+        await intake.look_after(1)
+        assert to.seeks == [(0, 2)]
+
+    run(test)
+
+
+def test_a_fetch_of_an_old_generation_is_nobodys_any_more() -> None:
+    async def test(to: Deliveries) -> None:
+        to.open_gates = True
+        intake = to.intake()
+        await intake.open(0, 2)
+        await intake.take(0, fetch(1, 0, 1))
+        await intake.drain()
+        assert to.started == []
+
+    run(test)
+
+
+def test_a_log_that_ends_before_what_was_read_of_it_is_looked_at_anew() -> None:
+    """The topic was made again: what is expected of the old one says nothing about it."""
+
+    async def test(to: Deliveries) -> None:
+        to.open_gates = True
+        intake = to.intake()
+        await intake.take(0, fetch(1, 0, 9, end=10))
+        await intake.drain()
+        to.ledger.clear()
+        to.started.clear()
+        await intake.take(0, fetch(1, 0, 3, end=4))
+        await intake.drain()
+        assert to.started == [(0, 1), (2, 3)]
 
     run(test)

@@ -184,9 +184,10 @@ def test_batches_are_written_down_and_found_by_their_source(database: ClickHouse
     for boundaries in (Boundaries(10, 19), Boundaries(0, 9), Boundaries(10, 19)):
         ledger.begin(source, boundaries, 1)
     ledger.begin(other, Boundaries(0, 5), 1)
-    assert ledger.begun(source, 0) == [Boundaries(0, 9), Boundaries(10, 19)]
-    assert ledger.begun(source, 10) == [Boundaries(10, 19)]
-    assert ledger.begun(source, 20) == []
+    assert ledger.begun(source, 0) == ([Boundaries(0, 9), Boundaries(10, 19)], None, 19)
+    assert ledger.begun(source, 10) == ([Boundaries(10, 19)], 9, 19)
+    assert ledger.begun(source, 20) == ([], 19, 19)
+    assert ledger.begun(Source("errors", "another life", 1), 0) == ([], None, None)
 
 
 def test_a_batch_that_a_later_generation_has_begun_otherwise_does_not_stand(database: ClickHouse) -> None:
@@ -196,7 +197,7 @@ def test_a_batch_that_a_later_generation_has_begun_otherwise_does_not_stand(data
     ledger.begin(source, Boundaries(10, 14), 2)
     ledger.begin(source, Boundaries(15, 24), 2)
     ledger.begin(source, Boundaries(10, 19), 1)
-    assert ledger.begun(source, 0) == [Boundaries(0, 9), Boundaries(10, 14), Boundaries(15, 24)]
+    assert ledger.begun(source, 0).batches == [Boundaries(0, 9), Boundaries(10, 14), Boundaries(15, 24)]
 
 
 def test_tokens_are_different_for_different_batches() -> None:

@@ -40,6 +40,7 @@ PURE = (
     "tables.logs",
     "matching",
     "normalize",
+    "partitions",
     "tables.outcomes",
     "panes",
     "process",
@@ -63,6 +64,7 @@ PURE = (
 )
 EDGES = {
     "app",
+    "assignment",
     "clickhouse",
     "config",
     "counting",
@@ -158,6 +160,7 @@ def test_few_modules_talk_to_kafka() -> None:
         "pipeline.kafka",
         "pipeline.transport",
         "pipeline.app",
+        "pipeline.assignment",
         "pipeline.health",
         "pipeline.migrate",
         "pipeline.compression",

@@ -18,8 +18,8 @@ from records import CODECS, Message, packed
 from repacked import CONTROL, TRANSACTIONAL, legacy, repacked
 
 from pipeline.errors import Misconfigured
-from pipeline.record_batches import records_of
-from pipeline.unopened import UnopenedRecords, fetch_handler, hand_over_unopened
+from pipeline.record_batches import described, records_of
+from pipeline.unopened import UnopenedRecords, WholeFetch, fetch_handler, hand_over_unopened
 
 PARTITION = TopicPartition("t-errors", 3)
 ABORTED, COMMITTED = 0, 1
@@ -71,16 +71,16 @@ def opened_afterwards(
     fetched: bytes, position: int, aborted: Sequence[tuple[int, int]] = (), isolation: int = READ_UNCOMMITTED
 ) -> tuple[list[Read], int]:
     """Return the records of what is handed over of a fetch, and the position at its end."""
-    whole = by_aiokafka(UnopenedRecords(fetched), position, aborted, isolation)
-    records: list[Read] = []
-    for handed_over in whole:
-        assert handed_over.offset + 1 == whole.next_fetch_offset
-        records += [
-            as_read(one)
-            for one in records_of(handed_over.value, PARTITION.topic, PARTITION.partition)
-            if one.offset >= position
-        ]
-    return records, whole.next_fetch_offset
+    whole = WholeFetch(PARTITION, UnopenedRecords(fetched), aborted, position, None, None, True, isolation)
+    (handed_over,) = whole
+    assert (handed_over.start, handed_over.next_offset) == (position, whole.next_fetch_offset)
+    records = [
+        as_read(one)
+        for data in handed_over.record_batches
+        for one in records_of(data, PARTITION.topic, PARTITION.partition)
+        if one.offset >= position
+    ]
+    return records, handed_over.next_offset
 
 
 FETCHES = {
@@ -222,20 +222,12 @@ def test_corrupt_bytes_are_refused_as_aiokafka_refuses_them(wrong: str, read: Ca
         read(sent(10, 5) + WRONG[wrong](sent(15, 5)) + sent(20, 5), 10)
 
 
-def test_what_was_handed_over_before_corrupt_bytes_stays_done() -> None:
-    fetched = sent(10, 5) + WRONG["its checksum"](sent(15, 5))
-    ours = by_aiokafka(UnopenedRecords(fetched), 10, (), READ_UNCOMMITTED)
-    assert next(ours).value == sent(10, 5)
-    with pytest.raises(CorruptRecordException, match=r"Invalid CRC"):
-        next(ours)
-    assert ours.next_fetch_offset == 15
-
-
 def test_what_cannot_be_decompressed_is_handed_over_all_the_same() -> None:
     """aiokafka would stand still before it for ever."""
     noise = repacked(sent(15, 5), payload=random.Random(1).randbytes(50))
-    ours = by_aiokafka(UnopenedRecords(sent(10, 5) + noise + sent(20, 5)), 10, (), READ_UNCOMMITTED)
-    assert [handed_over.offset for handed_over in ours] == [14, 19, 24]
+    fetched = UnopenedRecords(sent(10, 5) + noise + sent(20, 5))
+    (ours,) = WholeFetch(PARTITION, fetched, (), 10, None, None, True, READ_UNCOMMITTED)
+    assert [described(data).last for data in ours.record_batches] == [14, 19, 24]
 
 
 class Connected:
@@ -253,7 +245,9 @@ def test_aiokafka_has_the_one_place_where_record_batches_are_taken_over() -> Non
     assert handle.__self__ is consumer._fetcher
     assert handle.__func__.__code__ is Fetcher._proc_fetch_request.__code__
     assert handle.__func__.__globals__["MemoryRecords"] is UnopenedRecords
+    assert handle.__func__.__globals__["PartitionRecords"] is WholeFetch
     assert Fetcher._proc_fetch_request.__globals__["MemoryRecords"] is MemoryRecords
+    assert Fetcher._proc_fetch_request.__globals__["PartitionRecords"] is PartitionRecords
 
 
 def test_an_aiokafka_that_does_it_in_another_way_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
