@@ -196,6 +196,11 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Say that everything before ``next_offset`` is done with and may be committed."""
         self._done[tp] = next_offset
 
+    def forget(self, tp: TP) -> None:
+        """Forget how far a partition is done and committed: its topic was made again."""
+        self._done.pop(tp, None)
+        self._committed_offset.pop(tp, None)
+
     def committed(self, tp: TP) -> int:
         """Return the offset that was committed last for a partition, as far as is known here; 0 when there is none."""
         return self._committed_offset[tp] or 0
