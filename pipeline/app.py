@@ -237,9 +237,9 @@ class Worker:
 
     def _counts_waiting(self, partition: int) -> bool:
         """Say whether messages of a counts partition are known to be there that were not applied yet."""
-        highwater = self.app.consumer.highwater(TP(self._full(COUNTS.name), partition))
+        end = self.app.consumer.log_end(TP(self._full(COUNTS.name), partition))
         applied = self._counting.next_offset(partition)
-        return highwater is None or applied is None or applied < highwater
+        return end is None or applied is None or applied < end
 
     async def _on_revoked(self, _app: Any, revoked: set[TP], **_kwargs: Any) -> None:
         grace_s = self.settings.kafka.session_timeout_s / 2
