@@ -27,7 +27,7 @@ from benchmarks.contenders import measure
 from benchmarks.events import Generator
 from benchmarks.servers import Servers, servers
 from benchmarks.settings import versions
-from benchmarks.soak.bounds import counters, targets, warm_up_seconds
+from benchmarks.soak.bounds import WARM_UP_S, counters, targets, warm_up_seconds
 from benchmarks.soak.comparison import Check
 from benchmarks.soak.run import Soak, say
 from benchmarks.soak.samples import COUNTERS, Sample
@@ -67,7 +67,10 @@ def report(soak: Soak) -> bool:
     warm_up_s = warm_up_seconds(soak.seconds)
     measured = soak.measured
     trends = [trend(name, measured) for name in shown(measured)]
-    print(f"\n{len(measured)} samples, after a warm-up of {warm_up_s / 60:.1f} minutes:\n")
+    print(f"\n{len(measured)} samples, after a warm-up of {warm_up_s / 60:.1f} minutes")
+    if warm_up_s < WARM_UP_S:
+        print(f"(short of {WARM_UP_S / 60:.0f}: what grows here may be what every worker needs once)")
+    print()
     print("\n".join(table(trends)))
     print(f"\nsince the worker started: {counters(soak.samples[-1])}\n")
     lines: list[Target | Check] = [*targets(trends, measured, soak.rate), *soak.checks]
@@ -137,7 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
                     soak.run(running, generator)
             finally:
                 soak.plot("{broker}, {clickhouse}, Python {python}, {cores} cores".format_map(setting))
-    except (RuntimeError, AftershockError) as error:
+    except (RuntimeError, OSError, AftershockError) as error:
         say(f"soak: {error}")
         return 2
     passed = report(soak)

@@ -21,6 +21,10 @@ from benchmarks.servers import Place
 TICK_S = 0.01
 FLUSH_S = 60.0
 ADMIN_S = 30.0
+LOG_LEVEL = 2
+"""Critical only (syslog's levels): delivery reports tell what goes wrong, and the library would write warnings while a
+new broker makes its topics, and errors once it is stopped."""
+
 KEPT_BYTES = 512 * 1024 * 1024
 """How much of each partition Kafka keeps: some 10 minutes at full speed, so that hours do not fill the disk. A worker
 that lags further behind than this loses events, which the comparison shows."""
@@ -35,7 +39,7 @@ def bound_topic(place: Place) -> None:
         for name, value in (("retention.bytes", KEPT_BYTES), ("segment.bytes", SEGMENT_BYTES))
     ]
     resource = ConfigResource(ResourceType.TOPIC, place.topic("errors"), incremental_configs=entries)
-    client = AdminClient({"bootstrap.servers": place.servers.broker.address})
+    client = AdminClient({"bootstrap.servers": place.servers.broker.address, "log_level": LOG_LEVEL})
     for done in client.incremental_alter_configs([resource]).values():
         done.result(ADMIN_S)
 
@@ -72,6 +76,7 @@ class Load(threading.Thread):
                 "linger.ms": 20,
                 "batch.size": 256 * 1024,
                 "queue.buffering.max.messages": 20_000,
+                "log_level": LOG_LEVEL,
             }
         )
 

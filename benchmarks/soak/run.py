@@ -119,7 +119,7 @@ class Soak:
         """Write ``soak.svg`` of what was noted so far."""
         if self.samples:
             minutes = self.samples[-1]["seconds"] / 60
-            title = f"Soak: {self.rate:,.0f} events/s for {minutes:,.0f} minutes"
+            title = f"Soak: {self.rate:,.0f} events/s for {minutes:.3g} min"
             note = f"{setting}; shaded: warm-up"
             shown = panels(self.processes)
             drawn = draw(title, note, shown, self.samples, min(warm_up_seconds(self.seconds), minutes * 60))

@@ -17,6 +17,7 @@ import math
 import time
 import urllib.request
 from collections.abc import Mapping, Sequence
+from http.client import HTTPException
 
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample as Metric
@@ -75,6 +76,14 @@ class Sampler:
 
     def take(self, sent: int) -> dict[str, float]:
         """Return a sample, with how many events were sent so far; raises what :meth:`check` does."""
+        try:
+            return self._taken(sent)
+        except (OSError, HTTPException, RuntimeError):
+            # Who ended says more than that it does not answer.
+            self.check()
+            raise
+
+    def _taken(self, sent: int) -> dict[str, float]:
         self.check()
         now = time.monotonic()
         sample: dict[str, float] = {"seconds": now - self._started, "sent": sent, **self._used(), **self._stored()}
@@ -123,7 +132,7 @@ class Sampler:
         try:
             with urllib.request.urlopen(f"{self._worker.address}/metrics", timeout=METRICS_S) as answer:
                 page = answer.read().decode()
-        except OSError:
+        except (OSError, HTTPException):
             return []
         return [metric for family in text_string_to_metric_families(page) for metric in family.samples]
 
