@@ -62,6 +62,7 @@ PURE = (
     "windows",
 )
 EDGES = {
+    "aggregates",
     "app",
     "clickhouse",
     "config",
