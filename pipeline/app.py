@@ -42,6 +42,7 @@ from pipeline.issues.store import IssueStore
 from pipeline.ledger import Ledger
 from pipeline.metrics import Metrics
 from pipeline.records import Boundaries, Record, RecordBatch, Source
+from pipeline.repeats import Repeats
 from pipeline.retry import until_available
 from pipeline.stages.pool import StagePool
 from pipeline.tables.alerts import alert_ids
@@ -268,6 +269,7 @@ class Worker:
             held=lambda generation: self.app.consumer.lease.held(generation),
             ledger=self._ledger,
             clickhouse=self._clickhouse,
+            repeats=Repeats(self._clickhouse, self.metrics),
             executor=self._executor,
             send=self._send,
             metrics=self.metrics,

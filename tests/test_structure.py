@@ -79,6 +79,7 @@ EDGES = {
     "record_batches",
     "regrouping.rewrite",
     "regrouping.tables",
+    "repeats",
     "stages.child",
     "stages.parent",
     "stages.pool",
