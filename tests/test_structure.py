@@ -63,6 +63,7 @@ PURE = (
     "windows",
 )
 EDGES = {
+    "aggregates",
     "app",
     "assignment",
     "clickhouse",
@@ -80,6 +81,7 @@ EDGES = {
     "record_batches",
     "regrouping.rewrite",
     "regrouping.tables",
+    "repeats",
     "stages.child",
     "stages.parent",
     "stages.pool",
