@@ -27,7 +27,7 @@ from faust.serializers.schemas import Schema
 from faust.types import TP
 from mode import Service
 
-from pipeline import kafka
+from pipeline import connection, kafka
 from pipeline.clickhouse import ClickHouse
 from pipeline.compression import compress_fast
 from pipeline.config import KafkaSettings, Settings
@@ -35,12 +35,13 @@ from pipeline.counting import Counting
 from pipeline.deliver import Delivery
 from pipeline.errors import AftershockError, Misconfigured, Unavailable
 from pipeline.gather import Limits
-from pipeline.health import Health, serve
+from pipeline.health import Health
 from pipeline.intake import Intake
 from pipeline.issues.states import IssueStates
 from pipeline.issues.store import IssueStore
 from pipeline.ledger import Ledger
 from pipeline.metrics import Metrics
+from pipeline.patient import Transport
 from pipeline.records import Boundaries, Record, RecordBatch, Source
 from pipeline.retry import until_available
 from pipeline.stages.pool import StagePool
@@ -90,6 +91,12 @@ class App(faust.App):  # type: ignore[misc]
     def _create_directories(self) -> None:
         """Make none: windows are kept in a topic, and no table has files."""
 
+    def _new_transport(self) -> Transport:
+        return Transport(self.conf.broker_consumer, self)
+
+    def _new_producer_transport(self) -> Transport:
+        return Transport(self.conf.broker_producer, self)
+
 
 class Worker:
     """One worker: a Faust app and everything its agents call, with the processes of the stages beside it.
@@ -98,7 +105,7 @@ class Worker:
         settings: all settings.
 
     Raises:
-        Misconfigured: the stages cannot be compiled for the settings, or this aiokafka is not known.
+        Misconfigured: this aiokafka is not known.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -116,6 +123,7 @@ class Worker:
         self._states = IssueStates()
         self._states_read = asyncio.Event()
         self._counts_partitions = COUNTS.partitions_with(settings.kafka.partitions)
+        self._watching: asyncio.Task[None] | None = None
         self._incarnations: dict[str, str] = {}
         self._intakes: dict[str, Intake] = {}
         self.app = make_app(settings)
@@ -132,9 +140,21 @@ class Worker:
             flush_interval_s=settings.worker.flush_interval_s,
             clock=time.time,
         )
-        self.health = Health(settings, self.metrics, self.app, lambda: self._intakes, self._clickhouse_answers)
+        self.health = Health(settings, self.metrics, self.app, lambda: self._intakes, self.ask_clickhouse)
         self._wire()
-        self._stages.wait_ready()
+
+    async def stages_ready(self) -> None:
+        """Return when the processes of the stages are there.
+
+        Raises:
+            Misconfigured: the stages cannot be compiled for the settings.
+            StagesEnded: one ended.
+        """
+        await self._blocking(self._stages.wait_ready)
+
+    def watch(self) -> None:
+        """Begin to look at the servers: before Faust starts, whose own tasks wait for Kafka."""
+        self._watching = self.app.loop.create_task(self._guard(self.health.watch()))
 
     def close(self) -> None:
         """End what runs beside the app, when the app has ended."""
@@ -146,11 +166,9 @@ class Worker:
             app.agent(self._channel(topic.name), name=topic.name, concurrency=1)(self._intake_agent(topic.name))
         app.agent(self._channel(COUNTS.name), name=COUNTS.name, concurrency=1)(self._counts_agent)
         app.timer(TICK_S, name="tick")(self._tick)
-        app.task(self._start)
         app.task(self._follow_issues)
         app.on_partitions_revoked.connect(self._on_revoked)
         app.on_before_shutdown.connect(self._on_shutdown)
-        serve(app, self.health)
 
     def _channel(self, topic: str) -> Any:
         return self.app.topic(self._full(topic), schema=Whole(), acks=True)
@@ -211,12 +229,11 @@ class Worker:
 
     async def _on_shutdown(self, _app: Any, **_kwargs: Any) -> None:
         """Let what is in flight become done, so that the next worker does not have to do it again."""
+        if self._watching is not None:
+            self._watching.cancel()
         drained = asyncio.gather(*(intake.drain() for intake in self._intakes.values()))
         with suppress(TimeoutError):
             await asyncio.wait_for(drained, self.settings.kafka.session_timeout_s / 2)
-
-    async def _start(self) -> None:
-        await self._guard(self.health.watch())
 
     async def _follow_issues(self) -> None:
         positions: dict[int, int] = {}
@@ -361,13 +378,14 @@ class Worker:
         """Return ClickHouse's answer, however long it is away."""
         return await until_available(lambda: self._blocking(query), self.metrics.retries.labels("clickhouse").inc)
 
-    async def _clickhouse_answers(self) -> bool:
-        try:
-            await self._blocking(self._clickhouse.ping)
-        except AftershockError as error:
-            log.warning("%s", error)
-            return False
-        return True
+    async def ask_clickhouse(self) -> None:
+        """Return when ClickHouse has answered.
+
+        Raises:
+            Unavailable: it does not.
+            RequestRejected: it does not let this worker in, or has no such database.
+        """
+        await self._blocking(self._clickhouse.ping)
 
     async def _blocking(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
@@ -406,7 +424,7 @@ class Worker:
 
 def make_app(settings: Settings) -> faust.App:
     """Return the Faust app with everything that is set about Kafka."""
-    found, worker = settings.kafka, settings.worker
+    found = settings.kafka
     return App(
         found.topic_prefix + CONSUMER_GROUP,
         broker=[f"aftershock://{address.strip()}" for address in found.bootstrap.split(",")],
@@ -426,9 +444,7 @@ def make_app(settings: Settings) -> faust.App:
         stream_wait_empty=False,
         topic_allow_declare=False,
         topic_disable_leader=True,
-        web_bind=worker.web_host,
-        web_host=worker.web_host,
-        web_port=worker.web_port,
+        web_enabled=False,
         worker_redirect_stdouts=False,
         logging_config=None,
         autodiscover=False,
@@ -437,7 +453,7 @@ def make_app(settings: Settings) -> faust.App:
 
 def credentials(settings: KafkaSettings) -> faust.auth.Credentials | None:
     """Return what Faust signs in with, ``None`` for a plain connection."""
-    context = kafka.ssl_context(settings)
+    context = connection.ssl_context(settings)
     if settings.security_protocol.startswith("SASL"):
         return faust.SASLCredentials(
             username=settings.username,
