@@ -26,6 +26,7 @@ from pipeline import kafka
 from pipeline.config import Settings
 from pipeline.errors import AftershockError, Unavailable
 from pipeline.intake import Intake
+from pipeline.logs import left_out
 from pipeline.metrics import Metrics
 from schemas.topics import CONSUMED as CONSUMED_TOPICS
 
@@ -89,14 +90,18 @@ class Health:
             try:
                 async with kafka.consumer(self._settings.kafka) as client:
                     while True:
-                        async with asyncio.timeout(LONGEST_LOOK_S):
-                            await self._look(client)
+                        await self._look_in_time(client)
                         await asyncio.sleep(LOOK_S)
             except Unavailable as error:
                 self.missed("kafka", str(error))
-            except TimeoutError:
-                self.missed("kafka", self._hangs("kafka", self._settings.kafka.bootstrap))
             await asyncio.sleep(LOOK_S)
+
+    async def _look_in_time(self, client: Any) -> None:
+        try:
+            async with asyncio.timeout(LONGEST_LOOK_S):
+                await self._look(client)
+        except TimeoutError:
+            raise Unavailable(self._hangs("kafka", self._settings.kafka.bootstrap)) from None
 
     async def _watch_clickhouse(self) -> None:
         asked: asyncio.Future[None] | None = None
@@ -123,7 +128,9 @@ class Health:
         """Note that a server has answered."""
         now = self._clock()
         if self._missing.pop(server, None) is not None and server in self._answered_at:
-            log.info("%s answers again after %.1f s", NAMES[server], now - self._answered_at[server])
+            quiet = left_out(server)
+            also = f"; {quiet:,} lines about it were left out" if quiet else ""
+            log.info("%s answers again after %.1f s%s", NAMES[server], now - self._answered_at[server], also)
         self._answered_at[server] = now
 
     def missed(self, server: Server, why: str) -> None:

@@ -45,6 +45,7 @@ PURE = (
     "process",
     "issues.reactions",
     "records",
+    "repeats",
     "regrouping.replay",
     "releases.order",
     "tables.releases",

@@ -58,7 +58,9 @@ def command(settings: Settings, *, web_port: int | None, log_level: str) -> None
             _end_now()
         worker.watch()
         collect_seldom()
-        faust.Worker(worker.app, quiet=True, override_logging=False, loop=loop).execute_from_commandline()
+        running = faust.Worker(worker.app, quiet=True, override_logging=False, loop=loop)
+        running.spinner = None  # it writes a terminal's codes between the lines of the log
+        running.execute_from_commandline()
     except SystemExit as ended:
         if worker.failure is None:
             raise
