@@ -265,7 +265,7 @@ def stored_rows(table: str, source: Source, boundaries: Boundaries) -> str:
     topic, incarnation = quoted(source.topic), quoted(source.incarnation)
     earlier = (
         f"SELECT incarnation FROM topics WHERE topic = {topic} AND created_at < "
-        f"(SELECT max(created_at) FROM topics WHERE topic = {topic} AND incarnation = {incarnation})"
+        f"(SELECT min(created_at) FROM topics WHERE topic = {topic} AND incarnation = {incarnation})"
     )
     return (
         f"(SELECT * FROM {table} WHERE kafka_partition = {source.partition} "

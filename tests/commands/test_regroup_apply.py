@@ -17,6 +17,7 @@ import pytest
 from commandline import Commands
 from stored_issues import content, messages_of, store
 
+from pipeline.aggregates import Aggregates, insert_token, stored_rows
 from pipeline.assemble import make_processor
 from pipeline.clickhouse import ClickHouse, RequestRejected
 from pipeline.config import load_settings
@@ -27,6 +28,7 @@ from pipeline.issues.reactions import Reaction
 from pipeline.issues.store import IssueStore
 from pipeline.ledger import Ledger
 from pipeline.migrate import migrate_clickhouse
+from pipeline.records import Boundaries, Source
 from pipeline.regrouping import history
 from pipeline.regrouping import rewrite as rewriting
 from pipeline.regrouping.rewrite import Rewriter
@@ -126,6 +128,27 @@ def test_afterwards_every_table_is_what_a_fresh_ingestion_gives(
     again = apply(aftershock, other)
     assert '"moved_rows":0' in again
     assert '"kind":"week"' not in again
+
+
+def test_aggregates_hold_the_batches_afterwards_that_they_held_before(aftershock: Commands, other: Path) -> None:
+    """A batch that comes again is not taken for one that they lack; of erased events they hold it too."""
+    source, boundaries = Source("errors", "life", 0), Boundaries(0, 53)
+    token = insert_token(source, boundaries, "errors")
+    store(aftershock.clickhouse, make_processor(aftershock.settings), messages_of(failures(), int(NOW * 1000)), token)
+    rows = stored_rows("errors", source, boundaries)
+    aftershock.clickhouse.command("DELETE FROM errors WHERE kafka_offset % 9 = 0")
+
+    apply(aftershock, other)
+
+    aggregates = Aggregates(aftershock.clickhouse)
+    found = aggregates.of("errors")
+    assert {one.target for one in found} == {"issues", "errors_per_minute", "errors_per_hour", "releases"}
+    for one in found:
+        assert aggregates.missing(one, rows, token) == []
+        assert aggregates.missing(one, rows, "another") != []
+    counted = "SELECT sum(count) AS n, uniq(fingerprint) AS issues, min(first_seen) > '2000-01-01' AS right FROM {}"
+    said = [aftershock.clickhouse.rows(counted.format(one.target))[0] for one in found if one.target != "releases"]
+    assert [(one["n"], one["right"]) for one in said] == [(54, 1)] * 3
 
 
 def test_states_of_issues_go_to_what_becomes_of_them(aftershock: Commands, other: Path) -> None:
