@@ -150,6 +150,7 @@ class Counting:
             for identifier in await self._sent_before():
                 self._remember(identifier)
             windows = await self._open_windows(partition)
+            windows.sent = self._sent
             watched = Watched(generation, windows, committed, committed, self._clock())
             if self._releases[partition] == releases:
                 self._watched[partition] = watched
