@@ -167,6 +167,7 @@ class Counting:
             for identifier in await self._sent_before():
                 self._remember(identifier)
             windows = await self._open_windows(partition)
+            windows.sent = self._sent
             from_offset = await self._restore(partition)
             watched = Watched(generation, windows, from_offset, from_offset, self._clock())
             if self._releases[partition] == releases:

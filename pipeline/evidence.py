@@ -68,9 +68,10 @@ def build_alert(
     of the environment and ``started``, because an issue comes back once, wherever that is noticed first.
     """
     project, environment, fingerprint = group
+    identifier = _digest(rule, project, fingerprint, change, state) if change else alert_id(rule, group, started, state)
     start, end = (datetime.fromtimestamp(round(at, 3), UTC) for at in window)
     return Alert(
-        id=_digest(rule, project, fingerprint, change, state) if change else _digest(rule, *group, str(started), state),
+        id=identifier,
         rule=rule,
         kind=subject.kind,
         severity=subject.severity,
@@ -91,6 +92,11 @@ def build_alert(
         dedup_key=_digest(rule, *group),
         created_at=datetime.fromtimestamp(round(now, 3), UTC),
     )
+
+
+def alert_id(rule: str, group: tuple[str, str, str], started: int, state: State) -> str:
+    """Return the id of the alert that an episode of a rule and group fires or is resolved with."""
+    return _digest(rule, *group, str(started), state)
 
 
 def _digest(*parts: str) -> str:

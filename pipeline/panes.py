@@ -106,9 +106,14 @@ class Window:
                 unbroken = True
         return run
 
+    @property
+    def is_told(self) -> bool:
+        """Whether an alert was sent, and the end of its episode was not."""
+        return self.episode is not None and self.episode.status != "silent"
+
     def is_over(self, rule: Rule, now: float, lateness_s: float) -> bool:
         """Return whether nothing that may still arrive can make these panes matter."""
-        if self.episode is not None or self.quiet_until >= now:
+        if self.is_told or self.quiet_until >= now:
             return False
         return max(self.panes) < now - rule.window_s - lateness_s
 

@@ -11,8 +11,12 @@ crashes and repeats:
 **Alerts** are part of the same fold: whether a threshold is reached, and which window reached it first, follows from
 the panes alone, so the same alert has the same id when messages are applied again. The clock decides two things
 only. It withholds alerts about windows that ended longer ago than the allowed lateness, and it ends episodes; an end
-is written to the state first and announced afterwards, so that a crash cannot take it back. Alerts about an issue are
-withheld while people ignore it.
+is written to the state first and announced afterwards, so that a crash cannot take it back. Windows that are over are
+removed together with the writing of the state, for the same reason. Alerts about an issue are withheld while people
+ignore it.
+
+What was said before a crash counts as said, whatever the clock says by now: an episode whose firing alert is among
+:attr:`Windows.sent` is firing when its messages are applied again, and is resolved like any other.
 
 **What the caller owes**, in this order: wait until the alerts returned so far are acknowledged, take the changes,
 write them in the order given, wait until they are written, commit the offset; call nothing else in between. The
@@ -24,10 +28,10 @@ message is waiting, because an old backlog must not end what it has yet to conti
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 
-from pipeline.evidence import build_alert, subject_of
+from pipeline.evidence import alert_id, build_alert, subject_of
 from pipeline.issues.alerts import IssueAlerts
 from pipeline.issues.states import IssueStates
 from pipeline.panes import Window, enough, window_end
@@ -52,7 +56,7 @@ from schemas.alert import Alert, State
 from schemas.counts import Count, CountsBatch, PartialCount, partition_of
 
 SWEEP_S = 60.0
-"""How often, in seconds, windows that have run empty are removed."""
+"""How often, in seconds, windows that have run empty are removed, when the state is written."""
 
 _MAX_PLACES = 10_000
 
@@ -89,6 +93,10 @@ class Windows:
     people wish the issues to be.
 
     ``now`` is always seconds since the epoch.
+
+    Attributes:
+        stats: what has happened since the start.
+        sent: the ids of alerts that are on the alert topic; set before the first message.
     """
 
     def __init__(
@@ -105,6 +113,7 @@ class Windows:
         states: IssueStates | None = None,
     ) -> None:
         self.stats = WindowStats()
+        self.sent: Container[str] = frozenset()
         self._rules = {rule.name: rule for rule in rules.counting}
         self._definitions = {name: rule.definition for name, rule in self._rules.items()}
         self._states = states if states is not None else IssueStates()
@@ -131,6 +140,7 @@ class Windows:
         self._dirty: dict[Key, None] = {}
         self._dirty_sources: dict[tuple[str, str, int], None] = {}
         self._next_sweep = float("-inf")
+        self._sweep_at: float | None = None
 
     # The state as it is kept
 
@@ -172,6 +182,11 @@ class Windows:
 
         The sources' progress comes last.
         """
+        if self._sweep_at is not None:
+            # Only now: so a window is gone from the table before another message is applied, and no message that is
+            # applied again finds it there.
+            self._sweep(self._sweep_at)
+            self._sweep_at = None
         changes: list[tuple[bytes, bytes | None]] = [(encode(key), self._window_value(key)) for key in self._dirty]
         changes += self.issues.take_changes()
         for topic, incarnation, partition in self._dirty_sources:
@@ -254,13 +269,14 @@ class Windows:
         return window
 
     def _make_room(self, name: str) -> bool:
-        """Give up the longest idle group that is in no episode; return whether there was one."""
+        """Give up the longest idle group that no alert was sent of; return whether there was one."""
         self.stats.evicted += 1
         windows = self._windows[name]
-        idle = next((group for group, window in windows.items() if window.episode is None), None)
+        idle = next((group for group, window in windows.items() if not window.is_told), None)
         if idle is None:
             return False
         del windows[idle]
+        self._active.pop((name, idle), None)
         self._dirty[WINDOW, name, *idle] = None
         return True
 
@@ -281,11 +297,19 @@ class Windows:
             episode = Episode(reached.first, reached.last, "silent", subject_of(rule, partial), rule.window_s)
         episode.last = reached.last
         self._set_episode(rule.name, group, window, episode)
+        if self._was_said(rule.name, group, episode.started):
+            episode.status = "firing"
+            return []
         if reached.last < now - self._lateness_s or (group[2] and self.issues.is_ignored(group[0], group[2], now)):
             return []
         episode.status = "firing"
         episode.subject = subject_of(rule, partial)
         return [self._alert(rule.name, group, episode, "firing", reached.value, reached.last, now)]
+
+    def _was_said(self, name: str, group: Group, started: int) -> bool:
+        """Return whether an episode is known to have fired, and not to have been resolved."""
+        fired, resolved = (alert_id(name, group, started, state) for state in ("firing", "resolved"))
+        return fired in self.sent and resolved not in self.sent
 
     def _set_episode(self, name: str, group: Group, window: Window, episode: Episode | None) -> None:
         window.episode = episode
@@ -325,18 +349,17 @@ class Windows:
         for name, group in list(self._active):
             rule, window = self._rules[name], self._windows[name][group]
             episode = window.episode
-            if episode is None or episode.status == "resolved":
+            # A silent one stays until its window is removed: its start may still name an alert, and when the messages
+            # are applied again, without this tick in between, it has to be the same start.
+            if episode is None or episode.status != "firing":
                 continue
             if enough(window.since(window_end(now, rule) - rule.window_s), rule.threshold):
                 continue
-            if episode.status == "silent":
-                self._set_episode(name, group, window, None)
-            else:
-                episode.status, episode.resolved_at = "resolved", now
+            episode.status, episode.resolved_at = "resolved", now
             self._dirty[WINDOW, name, *group] = None
         if now >= self._next_sweep:
             self._next_sweep = now + SWEEP_S
-            self._sweep(now)
+            self._sweep_at = now
         return alerts
 
     def _announce(self, now: float) -> list[Alert]:
@@ -366,6 +389,7 @@ class Windows:
             rule = self._rules[name]
             for group in [group for group, window in windows.items() if window.is_over(rule, now, self._lateness_s)]:
                 del windows[group]
+                self._active.pop((name, group), None)
                 self._dirty[WINDOW, name, *group] = None
         self.issues.forget_outdated()
 
