@@ -30,6 +30,7 @@ COMMANDS = {
     "explain": "Show why an event belongs to its issue.",
     "regroup": "Show what other rules of grouping would change, and change it.",
     "forget": "Erase a person from every table.",
+    "audit": "Prove that everything was stored once, and repair what was not.",
     "doctor": "Check everything, and say what to do.",
 }
 
