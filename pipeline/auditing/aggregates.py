@@ -151,19 +151,28 @@ class Comparison:
             Unavailable: ClickHouse cannot be reached.
         """
         now = datetime.now(UTC)
-        found: list[Difference] = []
+        differing: dict[Pair, dict[Key, Gap]] = {}
         for pair in pairs:
-            name, source = name_of(pair.target), name_of(pair.source)
-            with self._step(f"comparing {name} with {source}"):
-                gaps = self._gaps(pair, since, now)
-                for pause in PAUSES_S if patient else ():
-                    if not gaps:
-                        break
-                    time.sleep(pause)
-                    again = self._gaps(pair, since, now)
-                    gaps = {key: _least(gap, again[key]) for key, gap in gaps.items() if _agree(gap, again.get(key))}
-            found += self._told(pair, gaps)
-        return found
+            gaps = self._looked_at(pair, since, now)
+            if gaps:
+                differing[pair] = gaps
+        for pause in PAUSES_S if patient else ():
+            if not differing:
+                break
+            with self._step("waiting for batches that may be under way"):
+                time.sleep(pause)
+            for pair, gaps in list(differing.items()):
+                again = self._looked_at(pair, since, now)
+                both = {key: _least(gap, again[key]) for key, gap in gaps.items() if _agree(gap, again.get(key))}
+                if both:
+                    differing[pair] = both
+                else:
+                    del differing[pair]
+        return [one for pair, gaps in differing.items() for one in self._told(pair, gaps)]
+
+    def _looked_at(self, pair: Pair, since: datetime, now: datetime) -> dict[Key, Gap]:
+        with self._step(f"comparing {name_of(pair.target)} with {name_of(pair.source)}"):
+            return self._gaps(pair, since, now)
 
     def _gaps(self, pair: Pair, since: datetime, now: datetime) -> dict[Key, Gap]:
         start = self._start(pair, since, now)

@@ -178,7 +178,7 @@ class Rows:
         # A client may have sent two parts that look alike: a record was stored twice if all of its parts were.
         return self._clickhouse.rows(
             "SELECT p, min(o) AS first, max(o) AS last, count() AS offsets, sum(beyond) AS too_many FROM "
-            "(SELECT p, o, sum(copies - 1) AS beyond FROM "
+            "(SELECT p, o, sum(copies) - intDiv(sum(copies), min(copies)) AS beyond FROM "
             f"(SELECT kafka_partition AS p, kafka_offset AS o, count() AS copies FROM {store.table} "
             f"WHERE {_of(store)} AND {store.received} < toDateTime64({{until:String}}, 3, 'UTC') "
             f"GROUP BY p, o{parts}) GROUP BY p, o HAVING min(copies) > 1) GROUP BY p {LEAST_MEMORY}",
