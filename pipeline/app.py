@@ -12,6 +12,7 @@ Beside them every worker follows all of ``issue-changes``, and begins when it kn
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import os
 import threading
@@ -65,6 +66,10 @@ DECOMPRESSED_BYTES = 96 * 1024 * 1024
 """So much of events is gathered for a batch at most, however little it is when compressed: ClickHouse takes a batch as
 one block, and holds all of it in memory."""
 TICK_S = 1.0
+LIVES_EVERY = 5
+"""Every so many ticks it is looked whether a topic was made again."""
+METADATA_S = 15
+"""How old the consumer's metadata may become: partitions that were added are read so long afterwards at the latest."""
 MOST_SENT_BEFORE = 10_000
 MOST_INSERTS = 4
 """So many tables get rows of one batch at most. Each insert has a thread while its batch is in the stages; one that had
@@ -192,9 +197,18 @@ class Worker:
     async def _look_after_partitions(self) -> None:
         """Begin to read what was assigned, also where no record comes, and see to it that nothing is passed over."""
         await self._states_read.wait()
-        while True:
+        for number in itertools.count(1):
             await asyncio.sleep(TICK_S)
             await self._guard(self._look_once())
+            if number % LIVES_EVERY == 0:
+                await self._guard(self._look_for_new_lives())
+
+    async def _look_for_new_lives(self) -> None:
+        """See whether topics were made again while they are read."""
+        with suppress(Unavailable):
+            for topic, incarnation in (await self._assignment.incarnations()).items():
+                if topic in self._intakes:
+                    await self._intakes[topic].renew(incarnation)
 
     async def _look_once(self) -> None:
         consumer, generation = self.app.consumer, self.app.consumer_generation_id
@@ -223,9 +237,9 @@ class Worker:
 
     def _counts_waiting(self, partition: int) -> bool:
         """Say whether messages of a counts partition are known to be there that were not applied yet."""
-        highwater = self.app.consumer.highwater(TP(self._full(COUNTS.name), partition))
+        end = self.app.consumer.log_end(TP(self._full(COUNTS.name), partition))
         applied = self._counting.next_offset(partition)
-        return highwater is None or applied is None or applied < highwater
+        return end is None or applied is None or applied < end
 
     async def _on_revoked(self, _app: Any, revoked: set[TP], **_kwargs: Any) -> None:
         grace_s = self.settings.kafka.session_timeout_s / 2
@@ -428,6 +442,7 @@ def make_app(settings: Settings) -> faust.App:
         broker_max_poll_records=None,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=FETCH_BYTES,
+        consumer_metadata_max_age_ms=METADATA_S * 1000,
         producer_compression_type="lz4",
         producer_max_request_size=MAX_MESSAGE_BYTES,
         producer_linger=0.005,

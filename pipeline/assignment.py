@@ -45,7 +45,6 @@ class Assignment:
         self._ledger = ledger
         self._blocking = blocking
         self._metrics = metrics
-        self._lives: dict[str, Life] = {}
 
     async def offsets(self, topic: str, partition: int) -> LogOffsets:
         """Return a partition's offsets, however long Kafka is away."""
@@ -55,6 +54,11 @@ class Assignment:
     async def seek_to(self, topic: str, partition: int, offset: int) -> None:
         """Have a partition read on from an offset, if it is still assigned."""
         await self._consumer().seek_to(self._tp(topic, partition), offset)
+
+    async def start_over(self, topic: str, partition: int, offset: int) -> None:
+        """Forget how far a partition is done, which was made again, and have it read from an offset."""
+        self._consumer().forget(self._tp(topic, partition))
+        await self.seek_to(topic, partition, offset)
 
     def position(self, topic: str, partition: int) -> int | None:
         """Return the offset from which a partition is read next; ``None`` where that is not settled."""
@@ -85,6 +89,15 @@ class Assignment:
         """
         retried = self._metrics.retries.labels("clickhouse").inc
         return (await until_available(lambda: self._life(topic), retried)).incarnation
+
+    async def incarnations(self) -> dict[str, str]:
+        """Return the present life of every topic.
+
+        Raises:
+            Unavailable: ClickHouse does not answer now.
+        """
+        lives: dict[str, Life] = await self._blocking(self._ledger.lives)
+        return {topic: life.incarnation for topic, life in lives.items()}
 
     async def _restored(self, source: Source, life: Life, offsets: LogOffsets) -> Restored:
         begun = await self._begun(source, 0 if offsets.committed is None else offsets.committed)
@@ -121,10 +134,10 @@ class Assignment:
         )
 
     async def _life(self, topic: str) -> Life:
-        self._lives = await self._blocking(self._ledger.lives)
-        if topic not in self._lives:
+        lives: dict[str, Life] = await self._blocking(self._ledger.lives)
+        if topic not in lives:
             raise Misconfigured(f"topic {topic} is not known to the ledger: run `aftershock migrate`")
-        return self._lives[topic]
+        return lives[topic]
 
     def _tp(self, topic: str, partition: int) -> TP:
         return TP(self._prefix + topic, partition)

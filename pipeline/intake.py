@@ -127,6 +127,13 @@ class Intake:
                 feed = await self._open(partition, generation)
             return feed
 
+    async def renew(self, incarnation: str) -> None:
+        """Begin anew with the partitions that are read as those of an earlier life of the topic: it was made again."""
+        for partition, feed in list(self._feeds.items()):
+            if feed.gatherer.source.incarnation != incarnation:
+                feed = await self._reopen(partition, feed, feed.generation)
+                await self._sequence.start_over(partition, feed.gatherer.next_offset)
+
     async def _reopen(self, partition: int, feed: Feed, generation: int) -> Feed:
         async with self._opening:
             if self._feeds.get(partition) is feed:

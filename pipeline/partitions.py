@@ -56,6 +56,9 @@ class KafkaPartitions(Protocol):
     async def seek_to(self, topic: str, partition: int, offset: int) -> None:
         """Have a partition read on from an offset, if it is still assigned."""
 
+    async def start_over(self, topic: str, partition: int, offset: int) -> None:
+        """Forget how far a partition is done, which was made again, and have it read from an offset."""
+
     def position(self, topic: str, partition: int) -> int | None:
         """Return the offset from which a partition is read next; ``None`` where that is not settled."""
 
@@ -101,6 +104,11 @@ class Sequence:
             found,
         )
         await self._partitions.seek_to(self._topic, partition, expected)
+
+    async def start_over(self, partition: int, offset: int) -> None:
+        """Have a partition of a topic that was made again read from an offset of its present life."""
+        log.warning("%s-%d was made again: reading from offset %d", self._topic, partition, offset)
+        await self._partitions.start_over(self._topic, partition, offset)
 
     async def expired(self, partition: int, expected: int) -> int:
         """Return the expected offset, or the first that Kafka still has if it is a later one; say what is lost then."""

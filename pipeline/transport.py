@@ -115,13 +115,19 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     def position_of(self, partition: TopicPartition) -> int | None:
         """Return the offset from which a partition is read next; ``None`` where that is not settled."""
-        consumer = self._ensure_consumer()
-        subscription = consumer._subscription.subscription
+        state = self._state_of(partition)
+        return state.position if state is not None and state.has_valid_position else None
+
+    def end_of(self, partition: TopicPartition) -> int | None:
+        """Return where a partition's log ended when it was last fetched; ``None`` where it was not fetched yet."""
+        state = self._state_of(partition)
+        return None if state is None else state.highwater
+
+    def _state_of(self, partition: TopicPartition) -> Any:
+        """Return what aiokafka knows of a partition; ``None`` where it is not assigned (any more)."""
+        subscription = self._ensure_consumer()._subscription.subscription
         assignment = subscription.assignment if subscription is not None else None
-        if assignment is None or partition not in assignment.tps:
-            return None
-        state = assignment.state_value(partition)
-        return state.position if state.has_valid_position else None
+        return assignment.state_value(partition) if assignment is not None else None
 
     async def offsets_of(self, partition: TopicPartition) -> tuple[int | None, int, int]:
         """Return the group's committed offset for a partition, ``None`` without one, and where its log begins and ends.
@@ -196,6 +202,11 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Say that everything before ``next_offset`` is done with and may be committed."""
         self._done[tp] = next_offset
 
+    def forget(self, tp: TP) -> None:
+        """Forget how far a partition is done and committed: its topic was made again."""
+        self._done.pop(tp, None)
+        self._committed_offset.pop(tp, None)
+
     def committed(self, tp: TP) -> int:
         """Return the offset that was committed last for a partition, as far as is known here; 0 when there is none."""
         return self._committed_offset[tp] or 0
@@ -219,6 +230,11 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Return the offset from which a partition is read next; ``None`` where that is not settled."""
         thread: ConsumerThread = self._thread
         return thread.position_of(TopicPartition(*tp))
+
+    def log_end(self, tp: TP) -> int | None:
+        """Return where a partition's log ended when it was last fetched; ``None`` where it was not fetched yet."""
+        thread: ConsumerThread = self._thread
+        return thread.end_of(TopicPartition(*tp))
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:  # noqa: ASYNC109  Faust's signature
         """Yield what was fetched, a fetch of one partition at a time.

@@ -80,6 +80,9 @@ class Around:
     async def seek_to(self, _topic: str, partition: int, offset: int) -> None:
         self.log.append(f"sought {partition} {offset}")
 
+    async def start_over(self, _topic: str, partition: int, offset: int) -> None:
+        raise AssertionError(f"{partition} {offset}")
+
     def position(self, _topic: str, _partition: int) -> int | None:
         return None
 

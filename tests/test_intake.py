@@ -36,6 +36,7 @@ class Deliveries:
     now: float = 0.0
     committed: dict[int, int] = field(default_factory=dict)
     log_begin: int = 0
+    life: str = "life"
     seeks: list[tuple[int, int]] = field(default_factory=list)
     positions: dict[int, int] = field(default_factory=dict)
     metrics: Metrics = field(default_factory=Metrics)
@@ -47,13 +48,17 @@ class Deliveries:
         from_offset = self.committed.get(partition, 0)
         found = [boundaries for boundaries in self.ledger if boundaries.last >= from_offset]
         await self.reading.wait()
-        return Restored(Source("errors", "life", partition), from_offset, found)
+        return Restored(Source("errors", self.life, partition), from_offset, found)
 
     async def offsets(self, _topic: str, partition: int) -> LogOffsets:
         return LogOffsets(self.committed.get(partition), self.log_begin, 1_000)
 
     async def seek_to(self, _topic: str, partition: int, offset: int) -> None:
         self.seeks.append((partition, offset))
+
+    async def start_over(self, _topic: str, partition: int, offset: int) -> None:
+        self.seeks.append((partition, offset))
+        self.positions.pop(partition, None)
 
     def position(self, _topic: str, partition: int) -> int | None:
         return self.positions.get(partition)
@@ -508,5 +513,24 @@ def test_a_log_that_ends_before_what_was_read_of_it_is_looked_at_anew() -> None:
         await intake.take(0, fetch(1, 0, 3, end=4))
         await intake.drain()
         assert to.started == [(0, 1), (2, 3)]
+
+    run(test)
+
+
+def test_a_topic_that_was_made_again_while_it_is_read_is_read_from_its_beginning() -> None:
+    async def test(to: Deliveries) -> None:
+        to.open_gates = True
+        intake = to.intake()
+        await intake.take(0, fetch(1, 0, 1))
+        await intake.renew("life")
+        assert to.seeks == []
+        await intake.drain()
+        to.life = "another life"
+        to.ledger.clear()
+        await intake.renew("another life")
+        assert to.seeks == [(0, 0)]
+        await intake.take(0, fetch(1, 0, 1))
+        await intake.drain()
+        assert to.started == [(0, 1), (0, 1)]
 
     run(test)

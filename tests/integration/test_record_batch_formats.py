@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import urllib.error
+import urllib.request
 from typing import Any
 
 import pytest
@@ -117,3 +119,27 @@ def test_every_event_is_one_row_however_it_was_packed(installation: Installation
     assert (letter.topic, letter.partition, letter.stage) == ("errors", PARTITION, "decode")
     assert "UnicodeDecodeError" in letter.reason
     assert "Traceback" not in worker.process.log.read_text()
+
+
+def test_the_end_of_a_transaction_is_committed_past_and_in_the_ledger(installation: Installation, sent: Sent) -> None:
+    """It is an offset without a record: were it left out, a quiet partition would lag for ever."""
+    with installation.worker() as worker:
+        asyncio.run(sent.in_transactions())
+        installation.wait_for_rows(len(sent.ids))
+        installation.wait_for("no lag", lambda: _lag(worker, f"{sent.topic}-{PARTITION}") == 0)
+    rows = installation.rows(
+        "SELECT first_offset, last_offset FROM batches WHERE topic = 'errors' ORDER BY first_offset"
+    )
+    ranges = [(row["first_offset"], row["last_offset"]) for row in rows]
+    assert [first for first, _ in ranges] == [0, *(last + 1 for _, last in ranges[:-1])]
+    assert ranges[-1][1] == 2 * EACH + 1
+
+
+def _lag(worker: Any, partition: str) -> int | None:
+    """Return the lag of a partition as the worker says it."""
+    try:
+        with urllib.request.urlopen(f"{worker.address}/health/ready", timeout=10) as answer:
+            lag: dict[str, int] = json.load(answer)["lag"]
+    except urllib.error.HTTPError:
+        return None
+    return lag.get(partition)
