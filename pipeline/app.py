@@ -45,6 +45,7 @@ from pipeline.ledger import Ledger
 from pipeline.metrics import Metrics
 from pipeline.partitions import Sequence as ReadingSequence
 from pipeline.records import Record
+from pipeline.repeats import Repeats
 from pipeline.retry import until_available
 from pipeline.stages.pool import StagePool
 from pipeline.tables.alerts import alert_ids
@@ -309,6 +310,7 @@ class Worker:
             held=lambda generation: self.app.consumer.lease.held(generation),
             ledger=self._ledger,
             clickhouse=self._clickhouse,
+            repeats=Repeats(self._clickhouse, self.metrics),
             executor=self._executor,
             send=self._send,
             metrics=self.metrics,

@@ -87,7 +87,7 @@ class ClickHouse:
     """A ClickHouse server and a database on it. Connects on first use; safe to use from several threads."""
 
     def __init__(self, settings: ClickHouseSettings, *, timeout_s: int = 60) -> None:
-        self.settings = settings
+        self._settings = settings
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
         self._client: Client | None = None
@@ -96,7 +96,7 @@ class ClickHouse:
     @property
     def address(self) -> str:
         """Where the server is, without credentials."""
-        return self.settings.url
+        return self._settings.url
 
     def insert(self, table: str, columns: Sequence[str], lines: bytes | Iterator[bytes], token: str) -> None:
         """Insert rows in ``JSONCompactEachRow`` as one block; a second insert with the same token adds nothing.
@@ -205,15 +205,15 @@ class ClickHouse:
             return self._client
 
     def _connect(self) -> Client:
-        parts = urlsplit(self.settings.url)
+        parts = urlsplit(self._settings.url)
         try:
             return clickhouse_connect.get_client(
                 host=parts.hostname or "127.0.0.1",
                 port=parts.port or (8443 if parts.scheme == "https" else 8123),
                 interface=parts.scheme,
-                username=self.settings.user,
-                password=self.settings.password,
-                ca_cert=self.settings.ca_file or None,
+                username=self._settings.user,
+                password=self._settings.password,
+                ca_cert=self._settings.ca_file or None,
                 connect_timeout=5,
                 send_receive_timeout=self._timeout_s,
                 compress=False,

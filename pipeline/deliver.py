@@ -2,7 +2,8 @@
 
 The order is what makes crashes harmless: the batch is written to the ledger; then its rows go to ClickHouse and
 its counts and dead letters to Kafka, all of them marked with the batch's boundaries. Whatever had arrived already
-is recognised by that mark when the batch is delivered again.
+is recognised by that mark when the batch is delivered again. What ClickHouse recognises and does not have all the same,
+because it was killed, is added then: see :mod:`pipeline.repeats`.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from msgspec.json import Encoder
 from msgspec.structs import replace
 
 from pipeline import normalize
+from pipeline.aggregates import insert_token
 from pipeline.clickhouse import ClickHouse, RequestRejected
 from pipeline.errors import Unavailable
 from pipeline.inserts import GivenUp, Inserts
-from pipeline.ledger import Ledger, token
+from pipeline.ledger import Ledger
 from pipeline.metrics import Metrics
 from pipeline.record_batches import KafkaRecord, Unreadable, records_of
-from pipeline.records import GatheredBatch, Record, RecordBatch, header
+from pipeline.records import Boundaries, GatheredBatch, Record, RecordBatch, Source, header
 from pipeline.retry import until_available
 from pipeline.stages.messages import Ended
 from schemas.dead_letter import DeadLetter
@@ -36,6 +38,7 @@ log = logging.getLogger(__name__)
 
 _encode_lines = Encoder().encode_lines
 
+DEAD_LETTERS_TABLE = "dead_letters"
 DEAD_LETTER_COLUMNS = (
     "kafka_topic",
     "kafka_partition",
@@ -94,6 +97,21 @@ class Stages(Protocol):
         """Return each row that all of a batch's events make in a table."""
 
 
+class RepeatedInsert(Protocol):
+    """Inserts what may have been inserted before; see :class:`pipeline.repeats.Repeats`."""
+
+    def insert(
+        self,
+        source: Source,
+        boundaries: Boundaries,
+        table: str,
+        columns: Sequence[str],
+        lines: bytes | Iterator[bytes],
+        token: str,
+    ) -> None:
+        """Insert rows of a batch, and return when every table has them once."""
+
+
 class Delivery:
     """Delivers batches of one topic.
 
@@ -103,6 +121,7 @@ class Delivery:
         held: returns when a generation's partitions are known to be this worker's; raises where they are not.
         ledger: where batches are written down before anything of them is sent.
         clickhouse: where rows go.
+        repeats: inserts rows that may be there already.
         executor: runs what blocks.
         send: sends counts and dead letters.
         metrics: what is counted on the way.
@@ -116,6 +135,7 @@ class Delivery:
         held: Callable[[int], Awaitable[None]],
         ledger: Ledger,
         clickhouse: ClickHouse,
+        repeats: RepeatedInsert,
         executor: Executor,
         send: Send,
         metrics: Metrics,
@@ -125,6 +145,7 @@ class Delivery:
         self._held = held
         self._ledger = ledger
         self._clickhouse = clickhouse
+        self._repeats = repeats
         self._executor = executor
         self._send = send
         self._metrics = metrics
@@ -231,11 +252,25 @@ class Delivery:
         return await until_available(once, self._metrics.retries.labels("clickhouse").inc)
 
     async def _insert(self, batch: GatheredBatch, table: str, rows: Iterator[bytes], part: str = "") -> None:
-        mark = f"{token(batch.source, batch.boundaries, part)}/{table}"
         started = time.perf_counter()
-        await self._in_thread(lambda: self._clickhouse.insert(table, self._columns[table], rows, mark))
+        await self._insert_into(batch, table, self._columns[table], rows, part)
         self._refused[table] = 0
         self._metrics.insert_seconds.labels(table).observe(time.perf_counter() - started)
+
+    async def _insert_into(
+        self, batch: GatheredBatch, table: str, columns: Sequence[str], rows: bytes | Iterator[bytes], part: str = ""
+    ) -> None:
+        """Insert rows of a batch, under a token of their own; with more care where they may be there already."""
+        source, boundaries = batch.source, batch.boundaries
+        mark = insert_token(source, boundaries, table, part)
+        if batch.begun_before:
+            await self._in_thread(lambda: self._repeats.insert(source, boundaries, table, columns, rows, mark))
+            return
+        try:
+            await self._in_thread(lambda: self._clickhouse.insert(table, columns, rows, mark))
+        except Unavailable:
+            batch.begun_before = True
+            raise
 
     async def _halve(
         self,
@@ -295,9 +330,11 @@ class Delivery:
         ]
         for record, letter in letters:
             await self._sent(DEAD_LETTERS.name, record.value or b"", key=record.key, headers=letter.headers())
-        mark = f"{token(batch.source, batch.boundaries)}/dead_letters"
         lines = _encode_lines(rows)
-        await self._blocking(lambda: self._clickhouse.insert("dead_letters", DEAD_LETTER_COLUMNS, lines, mark))
+        await until_available(
+            lambda: self._insert_into(batch, DEAD_LETTERS_TABLE, DEAD_LETTER_COLUMNS, lines),
+            self._metrics.retries.labels("clickhouse").inc,
+        )
 
     async def _sent(self, topic: str, value: bytes, **options: Any) -> None:
         retried = self._metrics.retries.labels("kafka").inc

@@ -67,6 +67,12 @@ class Metrics:
             ("server",),
             registry=self.registry,
         )
+        self.restored = Counter(
+            "aftershock_restored_blocks",
+            "Blocks that were added once more, because ClickHouse knew their token and had lost their rows, by table",
+            ("table",),
+            registry=self.registry,
+        )
         self.alerts = Counter(
             "aftershock_alerts", "Alerts sent, by rule and state", ("rule", "state"), registry=self.registry
         )

@@ -127,7 +127,8 @@ class GatheredBatch(Struct):
         boundaries: its first and its last offset.
         start: what is before this offset is done, though it may be in the boundaries.
         record_batches: what holds its records, in order; the first and the last may hold others beside them.
-        begun_before: whether an earlier worker began it.
+        begun_before: whether something of it may be stored already: an earlier worker began it, or ClickHouse has not
+            answered.
         generation: that of the consumer group in which it is delivered.
     """
 

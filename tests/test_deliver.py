@@ -23,6 +23,7 @@ from pipeline.metrics import Metrics
 from pipeline.migrate import migrate_clickhouse
 from pipeline.process import Outcome
 from pipeline.records import Batch, Boundaries, GatheredBatch, Source
+from pipeline.repeats import Repeats
 from pipeline.stages.batch import ApartBatch, StagedBatch, gathered
 from pipeline.stages.messages import Apart, Ended, Lines
 from pipeline.storage import StorageSettings
@@ -81,6 +82,24 @@ class Servers:
         return sorted(offset for _, offsets in self.stored.get(table, []) for offset in offsets)
 
 
+@dataclass
+class Again:
+    """Inserts what was inserted before as if it were for the first time."""
+
+    servers: Servers
+
+    def insert(
+        self,
+        _source: Source,
+        _boundaries: Boundaries,
+        table: str,
+        columns: Sequence[str],
+        lines: bytes | Iterator[bytes],
+        token: str,
+    ) -> None:
+        self.servers.insert(table, columns, lines, token)
+
+
 @pytest.fixture
 def executor() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(4) as threads:
@@ -124,15 +143,17 @@ def delivery(
     storage: StorageSettings = ALL,
     held: Callable[[int], Awaitable[None]] = always,
 ) -> Delivery:
+    metrics = Metrics()
     return Delivery(
         InThisProcess(process, storage),
         COLUMNS,
         held=held,
         ledger=Ledger(servers),
         clickhouse=servers,
+        repeats=Repeats(servers, metrics) if isinstance(servers, ClickHouse) else Again(servers),
         executor=executor,
         send=servers.send,
-        metrics=Metrics(),
+        metrics=metrics,
     )
 
 

@@ -64,6 +64,7 @@ PURE = (
     "windows",
 )
 EDGES = {
+    "aggregates",
     "app",
     "auditing.aggregates",
     "auditing.journal",
@@ -87,6 +88,7 @@ EDGES = {
     "record_batches",
     "regrouping.rewrite",
     "regrouping.tables",
+    "repeats",
     "stages.child",
     "stages.parent",
     "stages.pool",

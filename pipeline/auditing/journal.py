@@ -30,13 +30,14 @@ class Journal:
         row = (*source, boundaries.first, boundaries.last, records, step)
         self._clickhouse.insert("repairs", COLUMNS, _encode(row) + b"\n", "")
 
-    def unfinished(self, source: Source) -> list[tuple[Boundaries, datetime]]:
-        """Return the ranges of a partition whose repair was begun and not done, and when it was begun."""
+    def unfinished(self, source: Source, since: datetime) -> list[tuple[Boundaries, datetime]]:
+        """Return the ranges of a partition whose repair was begun since a time and is not done, and when it was."""
         rows = self._clickhouse.rows(
             "SELECT first_offset AS first, last_offset AS last, min(at) AS begun_at FROM repairs "
             "WHERE topic = {topic:String} AND incarnation = {incarnation:String} AND partition = {partition:UInt32} "
-            "GROUP BY first, last HAVING countIf(step = 'done') = 0 ORDER BY first",
-            source._asdict(),
+            "GROUP BY first, last HAVING countIf(step = 'done') = 0 "
+            "AND begun_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC') ORDER BY first",
+            {**source._asdict(), "since": int(since.timestamp() * 1000)},
         )
         return [(Boundaries(row["first"], row["last"]), row["begun_at"].replace(tzinfo=UTC)) for row in rows]
 

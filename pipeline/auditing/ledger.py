@@ -41,6 +41,7 @@ class Partition(Struct):
     offsets: LogOffsets
     entries: list[Entry]
     chain: Chain
+    unfinished: list[tuple[Boundaries, datetime]]
 
 
 class LedgerAudit:
@@ -56,6 +57,7 @@ class LedgerAudit:
         self._settings = settings
         self._clickhouse = clickhouse
         self._rows = Rows(clickhouse)
+        self._journal = Journal(clickhouse)
         self._step = step
 
     def partitions(self, topics: Sequence[str], since: datetime) -> list[Partition]:
@@ -101,11 +103,13 @@ class LedgerAudit:
                 continue
             if not of_partition and one.committed > one.end:
                 continue  # committed of the topic of that name that was there before
+            source = Source(topic, life.incarnation, number)
+            unfinished = self._journal.unfinished(source, since)
             first = recent[0].boundaries.first if recent else one.committed
             start = min(first, one.begin) if whole else first
             # Those of before stay in: they say what a later generation has begun otherwise.
-            chain = follow(of_partition, start, one.committed)
-            yield Partition(Source(topic, life.incarnation, number), life, one, of_partition, chain)
+            chain = follow(_with_repairs(of_partition, unfinished), start, one.committed)
+            yield Partition(source, life, one, of_partition, chain, unfinished)
 
     def _batches(self, topic: str, life: Life) -> list[dict[str, Any]]:
         return self._clickhouse.rows(
@@ -125,8 +129,7 @@ class LedgerAudit:
         for partition in partitions:
             source = partition.source
             found += [
-                Unfinished(source.topic, source.partition, one.first, one.last, at)
-                for one, at in Journal(self._clickhouse).unfinished(source)
+                Unfinished(source.topic, source.partition, one.first, one.last, at) for one, at in partition.unfinished
             ]
             found += [
                 OverlapFound(
@@ -138,19 +141,9 @@ class LedgerAudit:
                 )
                 for one in partition.chain.overlaps
             ]
-        begun = {(one.topic, one.partition, one.first) for one in found if isinstance(one, Unfinished)}
-        holes = [
-            (partition, hole)
-            for partition in partitions
-            for hole in partition.chain.holes
-            if (partition.source.topic, partition.source.partition, hole.first) not in begun
-        ]
+        holes = [(partition, hole) for partition in partitions for hole in partition.chain.holes]
         with self._step("looking for batches that were begun and not stored"):
-            silent = [
-                one
-                for one in self._silent(partitions)
-                if (one[0].source.topic, one[0].source.partition, one[1].boundaries.first) not in begun
-            ]
+            silent = self._silent(partitions)
         if holes or silent:
             with self._step("asking Kafka what it has where nothing was stored"):
                 found += asyncio.run(self._judged(holes, silent))
@@ -167,6 +160,7 @@ class LedgerAudit:
                 (partition.source.partition, entry.boundaries): (partition, entry)
                 for partition in of_topic
                 for entry in partition.chain.unanswered
+                if entry.boundaries not in [one for one, _ in partition.unfinished]
             }
             without = self._rows.without_rows(topic, of_topic[0].life.since, list(candidates))
             found += [candidates[one] for one in without]
@@ -220,6 +214,14 @@ class LedgerAudit:
     def _stored(self, partition: Partition, first: int, last: int) -> int:
         source = partition.source
         return self._rows.offsets_in(source.topic, source.partition, Boundaries(first, last), partition.life.since)
+
+
+def _with_repairs(entries: list[Entry], unfinished: Sequence[tuple[Boundaries, datetime]]) -> list[Entry]:
+    """Return a partition's batches and those that a repair has begun: what is left of a hole lies between them."""
+    known = {entry.boundaries for entry in entries}
+    latest = max((entry.generation for entry in entries), default=0)
+    begun = [Entry(one, latest, at) for one, at in unfinished if one not in known]
+    return sorted([*entries, *begun], key=lambda entry: entry.boundaries) if begun else entries
 
 
 def verdict_of(records: int, stored: int) -> HoleVerdict:

@@ -9,7 +9,7 @@ delivery, rows under the token of the batch's boundaries. Three lines make it ex
 
 Who dies in between leaves a range that is begun and not done. The next run does it again under the same token, so
 ClickHouse drops what has arrived. It remembers a token for 10,000 inserts; if about so many may have been since, the
-tables are asked instead, and one that has rows of the range gets none.
+tables are asked instead, and one that has rows of the range gets none: only what its aggregates lack of them.
 
 The counts of a repaired range are not sent. The counting side takes the batches of a partition in their order and
 has gone on behind the range: it would drop them as known, or, in those counts partitions to which nothing later has
@@ -31,6 +31,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline import kafka
+from pipeline.aggregates import Aggregates, stored_rows
 from pipeline.auditing.findings import Finding, HoleFound, NotStored, Repaired, Unfinished
 from pipeline.auditing.journal import Journal
 from pipeline.auditing.ledger import Partition
@@ -38,11 +39,12 @@ from pipeline.auditing.ranges import Expired, Ranges, in_batches, open_ranges, r
 from pipeline.auditing.rows import Rows, stores_of
 from pipeline.clickhouse import ClickHouse
 from pipeline.config import Settings
-from pipeline.deliver import Delivery, Send
+from pipeline.deliver import Delivery, RepeatedInsert, Send
 from pipeline.gather import Limits
 from pipeline.ledger import Ledger
 from pipeline.metrics import Metrics
-from pipeline.records import Boundaries, GatheredBatch, RecordBatch
+from pipeline.records import Boundaries, GatheredBatch, RecordBatch, Source
+from pipeline.repeats import Repeats
 from pipeline.stages.pool import StagePool
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.issues import change_of
@@ -67,25 +69,38 @@ def repairable(findings: Sequence[Finding]) -> list[Range]:
     ]
 
 
-class Without(ClickHouse):
-    """A ClickHouse that takes no rows for some tables: they are there.
+class LongAfter:
+    """Inserts the rest of a batch so long after it was begun that ClickHouse may have forgotten its tokens.
 
     Args:
-        clickhouse: the server.
-        tables: the tables that have theirs.
+        clickhouse: where the tables are.
+        repeats: inserts into the tables that have nothing of the batch.
+        there: the tables that have their rows: only what their aggregates lack is added.
     """
 
-    def __init__(self, clickhouse: ClickHouse, tables: frozenset[str]) -> None:
-        super().__init__(clickhouse.settings)
-        self._tables = tables
+    def __init__(self, clickhouse: ClickHouse, repeats: Repeats, there: frozenset[str]) -> None:
+        self._aggregates = Aggregates(clickhouse)
+        self._repeats = repeats
+        self._there = there
 
-    def insert(self, table: str, columns: Sequence[str], lines: bytes | Iterator[bytes], token: str) -> None:
-        """Insert rows, unless the table has them."""
-        if table not in self._tables:
-            super().insert(table, columns, lines, token)
-        elif not isinstance(lines, bytes):
+    def insert(
+        self,
+        source: Source,
+        boundaries: Boundaries,
+        table: str,
+        columns: Sequence[str],
+        lines: bytes | Iterator[bytes],
+        token: str,
+    ) -> None:
+        """Insert rows of a batch, and return when every table has them once."""
+        if table not in self._there:
+            self._repeats.insert(source, boundaries, table, columns, lines, token)
+            return
+        if not isinstance(lines, bytes):
             for _ in lines:
-                pass
+                pass  # the stages wait until they are taken
+        for one in self._aggregates.of(table):
+            self._aggregates.mend(one, stored_rows(table, source, boundaries), token)
 
 
 class Tools(Struct):
@@ -120,6 +135,7 @@ class Repairer:
         self._said = said
         self._journal = Journal(clickhouse)
         self._rows = Rows(clickhouse)
+        self._metrics = Metrics()
         worker = settings.worker
         self._limits = Limits(worker.batch_events, worker.batch_bytes, DECOMPRESSED_BYTES, 0)
 
@@ -143,13 +159,13 @@ class Repairer:
         read = tools.ranges.read(found.topic, found.partition, found.first, found.last)
         if isinstance(found, HoleFound):
             async for boundaries, record_batches in in_batches(read, found.first, found.last, self._limits):
-                await self._deliver(partition, boundaries, record_batches, tools)
+                await self._deliver(partition, boundaries, record_batches, tools, fresh=True)
             return
         # What has boundaries keeps them, and with them its token.
         boundaries = Boundaries(found.first, found.last)
         record_batches = [one async for one in read]
         since = found.begun_at if isinstance(found, Unfinished) else None
-        await self._deliver(partition, boundaries, record_batches, tools, since)
+        await self._deliver(partition, boundaries, record_batches, tools, fresh=False, begun_at=since)
 
     async def _deliver(
         self,
@@ -157,23 +173,27 @@ class Repairer:
         boundaries: Boundaries,
         record_batches: list[RecordBatch],
         tools: Tools,
+        *,
+        fresh: bool,
         begun_at: datetime | None = None,
     ) -> None:
         source = partition.source
         records = sum(records_in(one, boundaries.first, boundaries.last) for one in record_batches)
         if begun_at is None:
             self._journal.note(source, boundaries, records, "begun")
-        batch = GatheredBatch(source, boundaries, boundaries.first, record_batches, True, self._generation(partition))
-        clickhouse = self._for(partition, boundaries, begun_at)
+        batch = GatheredBatch(
+            source, boundaries, boundaries.first, record_batches, not fresh, self._generation(partition)
+        )
         delivery = Delivery(
             tools.stages,
             COLUMNS,
             held=_held,
             ledger=Ledger(self._clickhouse),
-            clickhouse=clickhouse,
+            clickhouse=self._clickhouse,
+            repeats=self._repeats(partition, boundaries, begun_at),
             executor=tools.executor,
             send=tools.send,
-            metrics=Metrics(),
+            metrics=self._metrics,
         )
         loop = asyncio.get_running_loop()
         nothing_before: asyncio.Future[None] = loop.create_future()
@@ -186,17 +206,18 @@ class Repairer:
         """Return the partition's latest generation: what overtaken workers have begun of the range does not stand."""
         return max((entry.generation for entry in partition.entries), default=0)
 
-    def _for(self, partition: Partition, boundaries: Boundaries, begun_at: datetime | None) -> ClickHouse:
-        """Return where the rows of a range go: into every table, or into those that have none of it."""
+    def _repeats(self, partition: Partition, boundaries: Boundaries, begun_at: datetime | None) -> RepeatedInsert:
+        """Return what inserts a range that may be there in part."""
+        repeats = Repeats(self._clickhouse, self._metrics)
         if begun_at is None or self._journal.batches_since(begun_at) < TOKENS_HOLD:
-            return self._clickhouse
+            return repeats
         source, since = partition.source, partition.life.since
         there = [
             store.table
             for store in stores_of(source.topic)
             if self._rows.stored(store, source.topic, source.partition, boundaries, since)
         ]
-        return Without(self._clickhouse, frozenset(there))
+        return LongAfter(self._clickhouse, repeats, frozenset(there))
 
     @asynccontextmanager
     async def _tools(self) -> AsyncIterator[Tools]:

@@ -16,6 +16,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.json import Encoder
 
+from pipeline.aggregates import BLOCKS, DELIVERED_ON
 from pipeline.clickhouse import ClickHouse
 from pipeline.lock import Lock, Owner
 from pipeline.regrouping.history import partition_id
@@ -49,7 +50,7 @@ class Aggregate(Struct, frozen=True):
         name: the table.
         select: what the view selects, from ``{source}``.
         columns: all columns, in their order.
-        keys: the columns that rows are merged by.
+        keys: the columns that rows are merged by, but for the day on which they were delivered.
         days: how long rows are kept; 0 means for ever.
     """
 
@@ -233,7 +234,7 @@ class Tables:
         if "fingerprint" in columns:
             [row] = self._tables(f"name = '{table}'")
             expires = _EXPIRES.search(row["create_table_query"])
-            keys = tuple(row["sorting_key"].split(", "))
+            keys = tuple(key for key in row["sorting_key"].split(", ") if key != DELIVERED_ON)
             self._aggregates.append(Aggregate(table, select, columns, keys, int(expires["days"]) if expires else 0))
 
     def is_kept(self, aggregate: Aggregate, monday: date) -> bool:
@@ -258,20 +259,34 @@ class Tables:
     def carry_over(self, aggregate: Aggregate, monday: date) -> None:
         """Insert what an aggregate counts beyond the events that are stored, under where most of the issue goes.
 
-        These are events that were erased or have expired: their counts stay.
+        These are events that were erased or have expired: their counts stay. So do the tokens of the batches.
         """
         week = f"(SELECT * FROM {ERRORS_TABLE} WHERE toMonday(timestamp) = toDate('{monday}'))"
+        there = f"(SELECT * FROM {aggregate.name} FINAL WHERE _partition_id = '{partition_id(monday)}')"
+        keys = ", ".join(aggregate.keys)
+        # One row of a key has all of what is left over; its others have what a sum does not double.
         special = {
             "fingerprint": "if(m.new != '', m.new, a.fingerprint)",
-            "count": "a.count - e.count",
+            "count": "if(a.number = 1, a.counted - e.count, 0)",
         }
         values = ", ".join(special.get(name, f"a.{name}") for name in aggregate.columns)
+        columns = ", ".join(aggregate.columns)
         self._clickhouse.command(
-            f"INSERT INTO {aggregate.copy} ({', '.join(aggregate.columns)}) SELECT {values} FROM "
-            f"(SELECT * FROM {aggregate.name} FINAL WHERE _partition_id = '{partition_id(monday)}') AS a LEFT JOIN "
-            f"({aggregate.select.format(source=week)}) AS e USING ({', '.join(aggregate.keys)}) "
+            f"INSERT INTO {aggregate.copy} ({columns}) SELECT {values} FROM "
+            f"(SELECT *, sum(count) OVER (PARTITION BY {keys}) AS counted, row_number() OVER (PARTITION BY {keys}) "
+            f"AS number FROM {there}) AS a LEFT JOIN ({aggregate.select.format(source=week)}) AS e USING ({keys}) "
             f"LEFT JOIN {MOVES} AS m ON a.project = m.project AND a.fingerprint = m.old "
-            "WHERE a.count - e.count > 0.001",
+            "WHERE a.counted - e.count > 0.001",
+            settings=COPYING,
+        )
+        # Batches that come again are to be known: any row can have their tokens.
+        special = {"count": "0", BLOCKS: f"t.{BLOCKS}", DELIVERED_ON: f"t.{DELIVERED_ON}"}
+        values = ", ".join(special.get(name, f"c.{name}") for name in aggregate.columns)
+        self._clickhouse.command(
+            f"INSERT INTO {aggregate.copy} ({columns}) SELECT {values} FROM "
+            f"(SELECT * FROM {aggregate.copy} ORDER BY {keys} LIMIT 1) AS c CROSS JOIN "
+            f"(SELECT {DELIVERED_ON}, groupUniqArrayArray(s.{BLOCKS}) AS {BLOCKS} FROM {there} AS s "
+            f"WHERE notEmpty(s.{BLOCKS}) GROUP BY {DELIVERED_ON}) AS t",
             settings=COPYING,
         )
 
