@@ -23,11 +23,12 @@ _encode = Encoder().encode
 
 
 class Owner(Struct, frozen=True):
-    """The process that has a lock."""
+    """The process that has a lock, and what it does: ``history is being grouped anew``."""
 
     host: str
     process: int
     since: str
+    doing: str = ""
 
     def is_gone(self) -> bool:
         """Say whether it ran on this machine and does not any more."""
@@ -51,13 +52,13 @@ class Lock:
     Args:
         clickhouse: where it is.
         table: its name.
-        what: what its owner does, in words: ``history is being grouped anew``.
+        doing: what this process does while it has it.
     """
 
-    def __init__(self, clickhouse: ClickHouse, table: str, what: str) -> None:
+    def __init__(self, clickhouse: ClickHouse, table: str, doing: str) -> None:
         self._clickhouse = clickhouse
         self._table = table
-        self._what = what
+        self._doing = doing
 
     def take(self, *, take_over: bool) -> None:
         """Become its owner; ``take_over`` takes it from another one.
@@ -65,7 +66,7 @@ class Lock:
         Raises:
             Unavailable: somebody else has it.
         """
-        owner = Owner(socket.gethostname(), os.getpid(), f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
+        owner = Owner(socket.gethostname(), os.getpid(), f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", self._doing)
         text = _encode(owner).decode().replace("\\", "\\\\").replace("'", "\\'")
         create = f"CREATE TABLE {self._table} (nothing UInt8) ENGINE = Memory COMMENT '{text}'"
         try:
@@ -77,8 +78,8 @@ class Lock:
         other = self.owner()
         if other is not None and not take_over and not other.is_gone():
             raise Unavailable(
-                f"{self._what} since {other.since} by process {other.process} on {other.host}: wait, or add "
-                "--take-over when that process is gone"
+                f"{other.doing or self._doing} since {other.since} by process {other.process} on {other.host}: wait, "
+                "or add --take-over when that process is gone"
             )
         self.release()
         self._clickhouse.command(create)

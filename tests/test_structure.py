@@ -70,6 +70,7 @@ EDGES = {
     "auditing.journal",
     "auditing.ledger",
     "auditing.ranges",
+    "auditing.rebuild",
     "auditing.repair",
     "auditing.rows",
     "assignment",

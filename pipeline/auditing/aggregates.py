@@ -198,27 +198,17 @@ class Comparison:
         """Say whether a release is of the time that a pair compares: of all that its source holds, or older."""
         if not pair.older:
             return first_seen >= start
-        return first_seen < self._held_since(ERRORS_TABLE, datetime.now(UTC))
+        return first_seen < held_since(self._clickhouse, ERRORS_TABLE, datetime.now(UTC))
 
     def _start(self, pair: Pair, since: datetime, now: datetime) -> datetime:
         """Return from when on both sides hold everything: the beginning of a day, or of a week."""
-        held = max(self._held_since(name_of(side), now) for side in (pair.source, pair.target))
+        held = max(held_since(self._clickhouse, name_of(side), now) for side in (pair.source, pair.target))
         if pair.by == "release":
             return datetime(1970, 1, 1, tzinfo=UTC) if pair.older else held
         wanted = _day(since) if pair.by == "hour" else _week(since)
         if wanted >= held:
             return wanted
         return _day(held) + timedelta(days=1) if pair.by == "hour" else _week(held) + timedelta(days=7)
-
-    def _held_since(self, table: str, now: datetime) -> datetime:
-        """Return since when a table holds everything, as its TTL says."""
-        [row] = self._clickhouse.rows(
-            "SELECT create_table_query AS query FROM system.tables WHERE database = currentDatabase() "
-            "AND name = {table:String}",
-            {"table": table},
-        )
-        expires = _EXPIRES.search(row["query"])
-        return now - timedelta(days=int(expires["days"])) if expires else datetime(1970, 1, 1, tzinfo=UTC)
 
     def _sums(self, side: Side, pair: Pair, start: datetime) -> Mapping[Key, Sum]:
         where = [side.where, "project != ''"]
@@ -249,7 +239,7 @@ class Comparison:
             total = by_day.setdefault((project, told, gap.amount > 0), Gap(0, 0))
             total.amount += gap.amount
             total.expected += gap.expected
-        erased = self._erased(name_of(pair.source)) if by_day else []
+        erased = erased_on(self._clickhouse, name_of(pair.source)) if by_day else []
         found = []
         for (project, key, _), total in sorted(by_day.items()):
             monday_or_day, release = ("", key) if pair.by == "release" else (key, "")
@@ -267,15 +257,6 @@ class Comparison:
             )
         return found
 
-    def _erased(self, table: str) -> list[date]:
-        """Return on which days rows of a table were erased, as far as ClickHouse remembers."""
-        rows = self._clickhouse.rows(
-            "SELECT DISTINCT toDate(create_time) AS day FROM system.mutations WHERE database = currentDatabase() "
-            "AND table = {table:String} AND command ILIKE '%DELETE%'",
-            {"table": table},
-        )
-        return [row["day"] for row in rows]
-
 
 class Sum(Struct, frozen=True):
     """A sum, and the earliest time of what is in it."""
@@ -285,6 +266,27 @@ class Sum(Struct, frozen=True):
 
 
 _NOTHING = Sum(0.0, datetime(9999, 1, 1, tzinfo=UTC))
+
+
+def held_since(clickhouse: ClickHouse, table: str, now: datetime) -> datetime:
+    """Return since when a table holds everything, as its TTL says."""
+    [row] = clickhouse.rows(
+        "SELECT create_table_query AS query FROM system.tables WHERE database = currentDatabase() "
+        "AND name = {table:String}",
+        {"table": table},
+    )
+    expires = _EXPIRES.search(row["query"])
+    return now - timedelta(days=int(expires["days"])) if expires else datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def erased_on(clickhouse: ClickHouse, table: str) -> list[date]:
+    """Return on which days rows of a table were erased, as far as ClickHouse remembers."""
+    rows = clickhouse.rows(
+        "SELECT DISTINCT toDate(create_time) AS day FROM system.mutations WHERE database = currentDatabase() "
+        "AND table = {table:String} AND command ILIKE '%DELETE%'",
+        {"table": table},
+    )
+    return [row["day"] for row in rows]
 
 
 def name_of(side: Side) -> str:

@@ -68,7 +68,7 @@ class LedgerAudit:
         Raises:
             Unavailable: a server cannot be reached.
         """
-        lives = self.lives()
+        lives = lives_of(self._clickhouse)
         group = self._settings.topic_prefix + CONSUMER_GROUP
         with self._step("asking Kafka what is committed"):
             found = asyncio.run(kafka.offsets(self._settings, group, topics))
@@ -79,14 +79,6 @@ class LedgerAudit:
                 if topic in lives
                 for partition in self._of_topic(topic, lives[topic], found[topic], since)
             ]
-
-    def lives(self) -> dict[str, Life]:
-        """Return the present life of every topic, by its name."""
-        rows = self._clickhouse.rows(
-            "SELECT topic, argMax(incarnation, created_at) AS incarnation, max(created_at) AS since FROM topics "
-            "GROUP BY topic"
-        )
-        return {row["topic"]: Life(row["incarnation"], in_utc(row["since"])) for row in rows}
 
     def _of_topic(
         self, topic: str, life: Life, offsets: Mapping[int, LogOffsets], since: datetime
@@ -214,6 +206,15 @@ class LedgerAudit:
     def _stored(self, partition: Partition, first: int, last: int) -> int:
         source = partition.source
         return self._rows.offsets_in(source.topic, source.partition, Boundaries(first, last), partition.life.since)
+
+
+def lives_of(clickhouse: ClickHouse) -> dict[str, Life]:
+    """Return the present life of every topic, by its name."""
+    rows = clickhouse.rows(
+        "SELECT topic, argMax(incarnation, created_at) AS incarnation, max(created_at) AS since FROM topics "
+        "GROUP BY topic"
+    )
+    return {row["topic"]: Life(row["incarnation"], in_utc(row["since"])) for row in rows}
 
 
 def _with_repairs(entries: list[Entry], unfinished: Sequence[tuple[Boundaries, datetime]]) -> list[Entry]:

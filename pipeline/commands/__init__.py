@@ -31,6 +31,7 @@ COMMANDS = {
     "regroup": "Show what other rules of grouping would change, and change it.",
     "forget": "Erase a person from every table.",
     "audit": "Prove that everything was stored once, and repair what was not.",
+    "rebuild": "Make an aggregate anew from the rows that it counts.",
     "doctor": "Check everything, and say what to do.",
 }
 

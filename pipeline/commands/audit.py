@@ -31,7 +31,7 @@ from pipeline.commands.terminal import one_line_errors, plural, printable, step
 from pipeline.config import Settings
 from pipeline.errors import Misconfigured
 from pipeline.ledger import KEPT_DAYS
-from pipeline.lock import Lock
+from pipeline.regrouping.tables import Tables
 from schemas.topics import STORED
 
 TIMEOUT_S = 600
@@ -82,9 +82,9 @@ def command(
     start = beginning(since, datetime.now(UTC))
     topics = [topic] if topic else list(NAMES)
     clickhouse = ClickHouse(settings.clickhouse, timeout_s=TIMEOUT_S)
-    lock = Lock(clickhouse, "repair_lock", "lost ranges are being repaired")
+    tables = Tables(clickhouse, "lost ranges are being repaired")
     if repairs:
-        lock.take(take_over=take_over)
+        tables.lock(take_over=take_over)
     try:
         audit = LedgerAudit(settings.kafka, clickhouse, step)
         partitions = audit.partitions(topics, start)
@@ -97,7 +97,7 @@ def command(
             found = audit.findings(partitions)
     finally:
         if repairs:
-            lock.release()
+            tables.unlock()
     found += doubled(clickhouse, partitions, start)
     if topic is None:
         found += Comparison(clickhouse, step).differences(start)

@@ -249,11 +249,11 @@ def last_batch(clickhouse: ClickHouse, lag: int | None) -> Finding:
 
 
 def intake(clickhouse: ClickHouse) -> Finding:
-    """Say whether the intake is held because history is being grouped anew, and whether somebody is at it."""
+    """Say whether the intake is held because history is being grouped anew, and whether somebody rewrites tables."""
     tables = Tables(clickhouse)
     owner = tables.locked_by()
     if owner is not None and not owner.is_gone():
-        detail = f"history is being grouped anew since {owner.since} by process {owner.process} on {owner.host}"
+        detail = f"{owner.doing} since {owner.since} by process {owner.process} on {owner.host}"
         return Finding("intake", "ok", detail)
     if tables.is_held():
         return Finding("intake", "problem", "held by a regroup that did not finish: nothing is stored", _REGROUP)

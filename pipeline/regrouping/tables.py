@@ -69,9 +69,9 @@ class Aggregate(Struct, frozen=True):
 class Tables:
     """What is done to the tables, each step on its own."""
 
-    def __init__(self, clickhouse: ClickHouse) -> None:
+    def __init__(self, clickhouse: ClickHouse, doing: str = "history is being grouped anew") -> None:
         self._clickhouse = clickhouse
-        self._lock = Lock(clickhouse, LOCK, "history is being grouped anew")
+        self._lock = Lock(clickhouse, LOCK, doing)
         self._aggregates: list[Aggregate] = []
 
     # One at a time

@@ -182,3 +182,87 @@ def test_a_repair_that_is_killed_again_and_again_stores_everything_once(
     # Also long after, when ClickHouse may have forgotten the tokens, what was begun is not stored twice.
     assert audit(installation, "--repair")[0] == 0
     is_whole(installation, sent + lost)
+
+
+def test_a_week_that_lacks_blocks_is_made_anew_while_events_come(
+    kafka: str, clickhouse: str, names: Any, tmp_path: Any
+) -> None:
+    installation = prepared(Installation(kafka, clickhouse, names, tmp_path))
+    installation.migrate()
+    sent = [event(number, release="1.0", group=number % 5) for number in range(400)]
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    span = ("--from", today, "--to", today)
+    with installation.worker():
+        installation.produce(message(one) for one in sent)
+        wait_for_commit(installation, 400)
+        installation.clickhouse.command(
+            "ALTER TABLE errors_per_hour DELETE WHERE length(blocks) > 0 SETTINGS mutations_sync = 2"
+        )
+        installation.clickhouse.command("INSERT INTO errors_per_minute SELECT * FROM errors_per_minute")
+        code, found = audit(installation)
+        assert code == 1
+        assert {one["table"] for one in found if one["kind"] == "difference"} == {
+            "errors_per_hour",
+            "errors_per_minute",
+        }
+        with load(installation, sent):
+            for table in ("errors_per_hour", "errors_per_minute", "issues"):
+                done = installation.command("rebuild", table, *span, "--yes")
+                assert done.returncode == 0, done.stderr
+                assert "made anew" in done.stdout
+            assert audit(installation)[0] == 0
+        wait_for_commit(installation, len(sent))
+    is_whole(installation, sent)
+    assert audit(installation)[0] == 0
+
+
+def test_a_rebuild_that_is_killed_is_ended_by_the_next(kafka: str, clickhouse: str, names: Any, tmp_path: Any) -> None:
+    installation = prepared(Installation(kafka, clickhouse, names, tmp_path))
+    installation.migrate()
+    sent: list[dict[str, Any]] = []
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    command = [sys.executable, "-m", "pipeline", "rebuild", "errors_per_hour", "--from", today, "--to", today, "--yes"]
+
+    def copies() -> int:
+        return int(
+            installation.value("SELECT count() FROM system.tables WHERE startsWith(name, 'rebuild_errors')") or 0
+        )
+
+    with installation.worker(), load(installation, sent):
+        installation.wait_for_rows(200)
+        for pause in (0.0, 0.05, 0.1, 0.2, 0.4):
+            process = subprocess.Popen(
+                command,
+                env={**os.environ, **installation.environment},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            while process.poll() is None and not copies():
+                time.sleep(0.005)
+            time.sleep(pause)
+            process.kill()
+            process.wait()
+        done = installation.command(*command[3:])
+        assert done.returncode == 0, done.stderr
+    with installation.worker():
+        wait_for_commit(installation, len(sent))
+    is_whole(installation, sent)
+    assert copies() == 0
+
+
+def test_batches_that_releases_lack_are_added(kafka: str, clickhouse: str, names: Any, tmp_path: Any) -> None:
+    installation = prepared(Installation(kafka, clickhouse, names, tmp_path))
+    installation.migrate()
+    sent = [event(number, release="1.0", group=number % 5) for number in range(300)]
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    with installation.worker():
+        installation.produce(message(one) for one in sent)
+        wait_for_commit(installation, 300)
+    installation.clickhouse.command("TRUNCATE TABLE releases")
+    assert audit(installation)[0] == 1
+    done = installation.command("rebuild", "releases", "--from", today, "--to", today)
+    assert done.returncode == 0, done.stderr
+    is_whole(installation, sent)
+    again = installation.command("rebuild", "releases", "--from", today, "--to", today)
+    assert "0 batches were missing" in again.stdout
+    is_whole(installation, sent)
