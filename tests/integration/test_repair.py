@@ -77,7 +77,7 @@ def load(installation: Installation, sent: list[dict[str, Any]]) -> Iterator[Non
     enough = threading.Event()
 
     def run() -> None:
-        while not enough.wait(0.05):
+        while not enough.wait(0.2):
             made = [event(number, release="2.0") for number in range(20)]
             installation.produce(message(one) for one in made)
             sent.extend(made)
