@@ -4,11 +4,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO_SECONDS ?= 20
+SOAK_MINUTES ?= 60
 
 COMPILED := build/compiled
 COMPILED_PYTHON = cd $(COMPILED) && PYTHONPATH=$(CURDIR)/$(COMPILED) $(CURDIR)/$(BIN)/python
 
-.PHONY: demo install test lint wheel compiled test-compiled bench lock clean
+.PHONY: demo install test lint wheel compiled test-compiled bench soak lock clean
 
 demo: install
 	@$(BIN)/aftershock demo --seconds $(DEMO_SECONDS)
@@ -53,6 +54,10 @@ bench: compiled
 	$(COMPILED_PYTHON) -m benchmarks.scrub
 	$(COMPILED_PYTHON) -m benchmarks.fingerprint
 	$(COMPILED_PYTHON) -m benchmarks.http_servers
+
+# Writes build/soak.csv and build/soak.svg.
+soak: compiled
+	$(COMPILED_PYTHON) -m benchmarks.soak --minutes $(SOAK_MINUTES) --out $(CURDIR)/build
 
 # The lock holds versions and hashes and no addresses, so it serves any index. `make lock` takes the newest versions.
 lock: install

@@ -1,4 +1,4 @@
-"""What a process has used so far, as Linux tells: CPU time and memory."""
+"""What a process uses, as Linux tells: CPU time, memory, open file descriptors, threads."""
 
 from __future__ import annotations
 
@@ -39,7 +39,37 @@ def group(leader: int) -> list[int]:
 
 def peak_megabytes(pid: int) -> float:
     """Return the largest resident size so far, in megabytes of 10^6 bytes (proc(5), status, VmHWM)."""
+    return _status(pid, "VmHWM") * 1024 / 1e6
+
+
+def resident_megabytes(pid: int) -> float:
+    """Return the resident size now, in megabytes of 10^6 bytes (proc(5), status, VmRSS)."""
+    return _status(pid, "VmRSS") * 1024 / 1e6
+
+
+def threads(pid: int) -> int:
+    """Return the number of threads (proc(5), status, Threads)."""
+    return _status(pid, "Threads")
+
+
+def descriptors(pid: int) -> int:
+    """Return the number of open file descriptors (proc(5), fd)."""
+    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def command_line(pid: int) -> list[str]:
+    """Return the arguments that a process was started with (proc(5), cmdline)."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+
+
+def busy_seconds() -> float:
+    """Return the CPU time that everything on the machine has used, on all cores together (proc(5), stat)."""
+    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, Path("/proc/stat").read_text().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def _status(pid: int, field: str) -> int:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024 / 1e6
-    raise RuntimeError(f"process {pid} has no VmHWM")
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1])
+    raise RuntimeError(f"process {pid} has no {field}")

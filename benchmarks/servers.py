@@ -97,9 +97,14 @@ class Servers:
 
     def ask(self, sql: str, database: str) -> str:
         """Return the answer to a statement as text; raises :class:`RuntimeError` when it is refused."""
-        self._connection.request("POST", f"/?database={database}", body=sql.encode())
-        response = self._connection.getresponse()
-        text = response.read().decode()
+        try:
+            self._connection.request("POST", f"/?database={database}", body=sql.encode())
+            response = self._connection.getresponse()
+            text = response.read().decode()
+        except BaseException:
+            # Interrupted in the middle, a connection takes no other question, not even DROP DATABASE at the end.
+            self._connection.close()
+            raise
         if response.status != http.client.OK:
             raise RuntimeError(f"ClickHouse refused a statement of the benchmark: {text[:300]}")
         return text.strip()

@@ -28,7 +28,7 @@ from faust.serializers.schemas import Schema
 from faust.types import TP
 from mode import Service
 
-from pipeline import kafka
+from pipeline import connection, kafka
 from pipeline.assignment import Assignment
 from pipeline.clickhouse import ClickHouse
 from pipeline.compression import compress_fast
@@ -37,13 +37,14 @@ from pipeline.counting import Counting
 from pipeline.deliver import Delivery
 from pipeline.errors import AftershockError, Unavailable
 from pipeline.gather import Limits
-from pipeline.health import Health, serve
+from pipeline.health import Health
 from pipeline.intake import Intake
 from pipeline.issues.states import IssueStates
 from pipeline.issues.store import IssueStore
 from pipeline.ledger import Ledger
 from pipeline.metrics import Metrics
 from pipeline.partitions import Sequence as ReadingSequence
+from pipeline.patient import Transport
 from pipeline.records import Record
 from pipeline.repeats import Repeats
 from pipeline.retry import until_available
@@ -98,6 +99,12 @@ class App(faust.App):  # type: ignore[misc]
     def _create_directories(self) -> None:
         """Make none: windows are kept in a topic, and no table has files."""
 
+    def _new_transport(self) -> Transport:
+        return Transport(self.conf.broker_consumer, self)
+
+    def _new_producer_transport(self) -> Transport:
+        return Transport(self.conf.broker_producer, self)
+
 
 class Worker:
     """One worker: a Faust app and everything its agents call, with the processes of the stages beside it.
@@ -106,7 +113,7 @@ class Worker:
         settings: all settings.
 
     Raises:
-        Misconfigured: the stages cannot be compiled for the settings, or this aiokafka is not known.
+        Misconfigured: this aiokafka is not known.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -124,6 +131,7 @@ class Worker:
         self._states = IssueStates()
         self._states_read = asyncio.Event()
         self._counts_partitions = COUNTS.partitions_with(settings.kafka.partitions)
+        self._watching: asyncio.Task[None] | None = None
         self.app = make_app(settings)
         self._assignment = Assignment(
             consumer=lambda: self.app.consumer,
@@ -148,9 +156,21 @@ class Worker:
             flush_interval_s=settings.worker.flush_interval_s,
             clock=time.time,
         )
-        self.health = Health(settings, self.metrics, self.app, lambda: self._intakes, self._clickhouse_answers)
+        self.health = Health(settings, self.metrics, self.app, lambda: self._intakes, self.ask_clickhouse)
         self._wire()
-        self._stages.wait_ready()
+
+    async def stages_ready(self) -> None:
+        """Return when the processes of the stages are there.
+
+        Raises:
+            Misconfigured: the stages cannot be compiled for the settings.
+            StagesEnded: one ended.
+        """
+        await self._blocking(self._stages.wait_ready)
+
+    def watch(self) -> None:
+        """Begin to look at the servers: before Faust starts, whose own tasks wait for Kafka."""
+        self._watching = self.app.loop.create_task(self._guard(self.health.watch()))
 
     def close(self) -> None:
         """End what runs beside the app, when the app has ended."""
@@ -162,12 +182,10 @@ class Worker:
             app.agent(self._channel(topic.name), name=topic.name, concurrency=1)(self._intake_agent(topic.name))
         app.agent(self._channel(COUNTS.name), name=COUNTS.name, concurrency=1)(self._counts_agent)
         app.timer(TICK_S, name="tick")(self._tick)
-        app.task(self._start)
         app.task(self._follow_issues)
         app.task(self._look_after_partitions)
         app.on_partitions_revoked.connect(self._on_revoked)
         app.on_before_shutdown.connect(self._on_shutdown)
-        serve(app, self.health)
 
     def _channel(self, topic: str) -> Any:
         return self.app.topic(self._full(topic), schema=Whole(), acks=True)
@@ -253,12 +271,11 @@ class Worker:
 
     async def _on_shutdown(self, _app: Any, **_kwargs: Any) -> None:
         """Let what is in flight become done, so that the next worker does not have to do it again."""
+        if self._watching is not None:
+            self._watching.cancel()
         drained = asyncio.gather(*(intake.drain() for intake in self._intakes.values()))
         with suppress(TimeoutError):
             await asyncio.wait_for(drained, self.settings.kafka.session_timeout_s / 2)
-
-    async def _start(self) -> None:
-        await self._guard(self.health.watch())
 
     async def _follow_issues(self) -> None:
         positions: dict[int, int] = {}
@@ -387,13 +404,14 @@ class Worker:
         """Return ClickHouse's answer, however long it is away."""
         return await until_available(lambda: self._blocking(query), self.metrics.retries.labels("clickhouse").inc)
 
-    async def _clickhouse_answers(self) -> bool:
-        try:
-            await self._blocking(self._clickhouse.ping)
-        except AftershockError as error:
-            log.warning("%s", error)
-            return False
-        return True
+    async def ask_clickhouse(self) -> None:
+        """Return when ClickHouse has answered.
+
+        Raises:
+            Unavailable: it does not.
+            RequestRejected: it does not let this worker in, or has no such database.
+        """
+        await self._blocking(self._clickhouse.ping)
 
     async def _blocking(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
@@ -432,7 +450,7 @@ class Worker:
 
 def make_app(settings: Settings) -> faust.App:
     """Return the Faust app with everything that is set about Kafka."""
-    found, worker = settings.kafka, settings.worker
+    found = settings.kafka
     return App(
         found.topic_prefix + CONSUMER_GROUP,
         broker=[f"aftershock://{address.strip()}" for address in found.bootstrap.split(",")],
@@ -453,9 +471,7 @@ def make_app(settings: Settings) -> faust.App:
         stream_wait_empty=False,
         topic_allow_declare=False,
         topic_disable_leader=True,
-        web_bind=worker.web_host,
-        web_host=worker.web_host,
-        web_port=worker.web_port,
+        web_enabled=False,
         worker_redirect_stdouts=False,
         logging_config=None,
         autodiscover=False,
@@ -464,7 +480,7 @@ def make_app(settings: Settings) -> faust.App:
 
 def credentials(settings: KafkaSettings) -> faust.auth.Credentials | None:
     """Return what Faust signs in with, ``None`` for a plain connection."""
-    context = kafka.ssl_context(settings)
+    context = connection.ssl_context(settings)
     if settings.security_protocol.startswith("SASL"):
         return faust.SASLCredentials(
             username=settings.username,

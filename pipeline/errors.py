@@ -2,6 +2,7 @@
 
 * :class:`Refused`: this input cannot be used; it goes to the dead letters and the partition goes on.
 * :class:`Unavailable`: a server did not answer or answered "not now"; the same work is tried again.
+* :class:`AuthenticationFailed`: a server does not accept the credentials; the command ends if it has just started.
 * :class:`Misconfigured`: a person has to change something; the command ends with a line that says what.
 """
 
@@ -33,6 +34,16 @@ class Unavailable(AftershockError):
     """A server that could not be reached or is not ready; trying again may help."""
 
     exit_code = 4
+
+
+class AuthenticationFailed(Unavailable):
+    """A server that answers and does not accept the credentials.
+
+    At the start it ends the command: a person has to change a setting. In operation it is waited for like any other
+    absence, since credentials are often changed on the server first.
+    """
+
+    exit_code = 2
 
 
 class Misconfigured(AftershockError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -23,6 +22,7 @@ from aiokafka.errors import (
 from msgspec import Struct
 
 from pipeline.config import KafkaSettings
+from pipeline.connection import CONNECT_TIMEOUT_S, answering, client_options, connect
 from pipeline.errors import Misconfigured, Unavailable
 from pipeline.partitions import LogOffsets
 from schemas.topics import MAX_MESSAGE_BYTES, Topic
@@ -30,7 +30,6 @@ from schemas.topics import MAX_MESSAGE_BYTES, Topic
 COMPACTION = {"segment.ms": "600000", "segment.bytes": "67108864", "min.cleanable.dirty.ratio": "0.1"}
 """Kafka compacts closed segments only; its own week a segment would have a restart read a week of changes."""
 
-CONNECT_TIMEOUT_S = 15.0
 COORDINATOR_TRIES = 20
 COORDINATOR_PAUSE_S = 0.5
 NOTHING = -1
@@ -39,54 +38,18 @@ MOST_WAITING = 2000
 """How many messages may wait for their acknowledgement at a time."""
 
 
-def client_options(settings: KafkaSettings) -> dict[str, Any]:
-    """Return what every aiokafka client needs to connect and sign in.
-
-    Raises:
-        Misconfigured: a certificate file cannot be used.
-    """
-    options: dict[str, Any] = {
-        "bootstrap_servers": settings.bootstrap,
-        "security_protocol": settings.security_protocol,
-        "ssl_context": ssl_context(settings),
-    }
-    if settings.security_protocol.startswith("SASL"):
-        options |= {
-            "sasl_mechanism": settings.sasl_mechanism,
-            "sasl_plain_username": settings.username,
-            "sasl_plain_password": settings.password,
-        }
-    return options
-
-
-def ssl_context(settings: KafkaSettings) -> ssl.SSLContext | None:
-    """Return the TLS context that the settings ask for, ``None`` without TLS.
-
-    Raises:
-        Misconfigured: a certificate file cannot be used.
-    """
-    if "SSL" not in settings.security_protocol:
-        return None
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file or None)
-        if settings.certificate_file:
-            context.load_cert_chain(settings.certificate_file, settings.key_file or None)
-    except OSError as error:
-        raise Misconfigured(f"kafka.ca_file or kafka.certificate_file cannot be used: {error}") from error
-    return context
-
-
 @asynccontextmanager
 async def administration(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     """Yield a connected administration client.
 
     Raises:
-        Unavailable: Kafka cannot be reached.
+        Unavailable: Kafka cannot be reached, or did not do what was asked.
     """
     client = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=int(CONNECT_TIMEOUT_S * 1000))
     try:
-        await _connect(client, settings)
-        yield client
+        await connect(client, settings)
+        with answering(settings):
+            yield client
     finally:
         await client.close()
 
@@ -107,7 +70,7 @@ async def producer(settings: KafkaSettings) -> AsyncIterator[AIOKafkaProducer]:
         max_request_size=MAX_MESSAGE_BYTES,
     )
     try:
-        await _connect(client, settings)
+        await connect(client, settings)
         yield client
     finally:
         await client.stop()
@@ -138,21 +101,27 @@ async def consumer(settings: KafkaSettings, **options: Any) -> AsyncIterator[AIO
     """Yield a connected consumer that belongs to no group and commits nothing.
 
     Raises:
-        Unavailable: Kafka cannot be reached.
+        Unavailable: Kafka cannot be reached, or did not do what was asked.
     """
     client = AIOKafkaConsumer(
         **client_options(settings), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest", **options
     )
     try:
-        await _connect(client, settings)
-        yield client
+        await connect(client, settings)
+        with answering(settings):
+            yield client
     finally:
         await client.stop()
 
 
 async def partitions_of(client: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
-    """Return a topic's partitions; empty when there is no such topic."""
-    await client._client.force_metadata_update()
+    """Return a topic's partitions; empty when there is no such topic.
+
+    Raises:
+        Unavailable: no broker answers. Without metadata every topic would seem to be missing.
+    """
+    if not await client._client.force_metadata_update():
+        raise Unavailable(f"Kafka does not say which partitions topic {topic} has")
     found = client.partitions_for_topic(topic) or set()
     return [TopicPartition(topic, partition) for partition in sorted(found)]
 
@@ -221,18 +190,6 @@ def _new_topic(topic: Topic, settings: KafkaSettings) -> NewTopic:
         replication_factor=settings.replication_factor,
         topic_configs=configs,
     )
-
-
-async def _connect(client: Any, settings: KafkaSettings) -> None:
-    try:
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            await client.start()
-    except (KafkaError, OSError, TimeoutError) as error:
-        user = ", user, password" if settings.security_protocol.startswith("SASL") else ""
-        raise Unavailable(
-            f"Kafka at {settings.bootstrap} does not answer ({type(error).__name__}): is it running, and are the "
-            f"address{user} and kafka.security_protocol ({settings.security_protocol}) right?"
-        ) from None
 
 
 class Message(NamedTuple):

@@ -163,13 +163,13 @@ class Repeats:
             return
         self._metrics.restored.labels(table).inc(len(partitions))
         log.warning(
-            "%s lacked offsets %d to %d of %s-%d (%s), though ClickHouse knew their token: added",
+            "%s lacked offsets %d to %d of %s-%d%s, though ClickHouse knew their token: added",
             table,
             boundaries.first,
             boundaries.last,
             source.topic,
             source.partition,
-            ", ".join(partitions) or "no partitions",
+            f" in the weeks {', '.join(partitions)}" if partitions != [""] else "",
         )
 
     def _clear_away(self) -> None:

@@ -18,12 +18,15 @@ LONGEST_PAUSE_S = 10.0
 log = logging.getLogger(__name__)
 
 
-async def until_available(work: Callable[[], Awaitable[T]], on_retry: Callable[[], None]) -> T:
+async def until_available(
+    work: Callable[[], Awaitable[T]], on_retry: Callable[[], None], *, longest_pause_s: float | None = None
+) -> T:
     """Return what the work returns; repeat it after every :class:`Unavailable`.
 
-    The pause doubles from 0.2 to 10 seconds, with up to a quarter of it added at random, so that workers that
-    waited for the same server do not come back at the same moment.
+    The pause doubles from 0.2 to 10 seconds, or to ``longest_pause_s``, with up to a quarter of it added at random, so
+    that workers that waited for the same server do not come back at the same moment.
     """
+    longest = LONGEST_PAUSE_S if longest_pause_s is None else longest_pause_s
     pause = FIRST_PAUSE_S
     while True:
         try:
@@ -32,4 +35,4 @@ async def until_available(work: Callable[[], Awaitable[T]], on_retry: Callable[[
             log.warning("%s; trying again in %.1f s", error, pause)
             on_retry()
         await asyncio.sleep(pause * (1 + random.random() / 4))  # noqa: S311  jitter is no secret
-        pause = min(pause * 2, LONGEST_PAUSE_S)
+        pause = min(pause * 2, longest)

@@ -322,3 +322,18 @@ def test_an_insert_without_an_answer_is_unavailable(clickhouse: str, behaviour: 
             database.insert("errors", ERROR_COLUMNS, f'["{SECRET}"]'.encode(), "t")
         assert "HUNTER" not in str(caught.value)
         database.close()
+
+
+def test_a_query_that_still_runs_as_it_is_sent_again_is_tried_later(database: ClickHouse) -> None:
+    """The driver sends a query again, with its id, when the connection breaks; the first one goes on."""
+    running = {"query_id": "twice", "function_sleep_max_microseconds_per_block": 9_000_000}
+    first = threading.Thread(target=lambda: database._connected().command("SELECT sleep(3)", settings=running))
+    first.start()
+    try:
+        deadline = time.monotonic() + 20
+        while not database.rows("SELECT 1 FROM system.processes WHERE query_id = 'twice'"):
+            assert time.monotonic() < deadline
+        with pytest.raises(Unavailable, match="QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING"):
+            database.command("SELECT 1", settings={"query_id": "twice"})
+    finally:
+        first.join()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +27,6 @@ class Worker:
     begins: dict[TP, int] = field(default_factory=dict)
     ends: dict[TP, int] = field(default_factory=dict)
     rebalancing: bool = False
-    clickhouse: bool = True
     consumer_generation_id: int = 7
 
     def __post_init__(self) -> None:
@@ -48,8 +48,18 @@ class Worker:
     async def beginning_offsets(self, tps: list[Any]) -> dict[Any, int]:
         return {tp: self.begins.get(TP(*tp), 0) for tp in tps}
 
-    async def clickhouse_answers(self) -> bool:
-        return self.clickhouse
+    async def ask_clickhouse(self) -> None:
+        pass
+
+    @property
+    def _client(self) -> Worker:
+        return self
+
+    async def force_metadata_update(self) -> bool:
+        return True
+
+    def partitions_for_topic(self, _topic: str) -> set[int]:
+        return {0}
 
 
 @pytest.fixture
@@ -60,24 +70,34 @@ def worker() -> Worker:
 @pytest.fixture
 def health(worker: Worker) -> Health:
     settings = Settings(kafka=KafkaSettings(topic_prefix="t-"), worker=WorkerSettings(stall_after_s=60))
-    return Health(settings, Metrics(), worker, dict, worker.clickhouse_answers, lambda: worker.now)  # type: ignore[arg-type]
+    return Health(settings, Metrics(), worker, dict, worker.ask_clickhouse, lambda: worker.now)  # type: ignore[arg-type]
 
 
 def look(health: Health, worker: Worker, now: float) -> None:
     worker.now = now
+    health.answered("clickhouse")
     asyncio.run(health._look(worker))
 
 
 def test_nothing_is_ready_before_the_first_look(health: Health) -> None:
-    assert health.ready()["missing"] == ["kafka", "clickhouse", "partitions"]
+    """Partitions come once the servers are there: beside a server they are not named."""
+    state = health.ready()
+    assert (state["ready"], state["missing"]) == (False, ["kafka", "clickhouse"])
+    assert state["why"]["kafka"] == "Kafka has not answered yet"
     assert health.live() == {"live": True, "stalled": []}
+
+
+def test_servers_that_have_answered_are_not_enough_to_be_ready(health: Health) -> None:
+    health.answered("kafka")
+    health.answered("clickhouse")
+    assert health.ready()["missing"] == ["partitions"]
 
 
 def test_a_worker_that_has_its_partitions_is_ready_and_shows_its_lag(health: Health, worker: Worker) -> None:
     worker.ends = {ERRORS_0: 10, COUNTS_1: 5}
     worker.committed_offsets = {ERRORS_0: 7, COUNTS_1: 5}
     look(health, worker, 0)
-    assert health.ready() == {"ready": True, "missing": [], "lag": {"t-counts-1": 0, "t-errors-0": 3}}
+    assert health.ready() == {"ready": True, "missing": [], "why": {}, "lag": {"t-counts-1": 0, "t-errors-0": 3}}
     assert b'aftershock_consumer_lag{partition="0",topic="t-errors"} 3.0' in health.exposition()
 
 
@@ -89,7 +109,7 @@ def test_a_worker_that_the_group_has_no_partition_for_is_ready_to_step_in(health
     assert health.ready()["missing"] == ["partitions"]
     worker.lease.confirm(7, 1)
     look(health, worker, 2)
-    assert health.ready() == {"ready": True, "missing": [], "lag": {}}
+    assert health.ready() == {"ready": True, "missing": [], "why": {}, "lag": {}}
     worker.rebalancing = True
     assert health.ready()["missing"] == ["partitions"]
 
@@ -141,9 +161,57 @@ def test_partitions_that_were_given_away_are_forgotten(health: Health, worker: W
 
 def test_a_server_that_does_not_answer_and_a_rebalance_are_named(health: Health, worker: Worker) -> None:
     worker.ends = {ERRORS_0: 0}
-    worker.clickhouse = False
     look(health, worker, 0)
+    health.missed("clickhouse", "ClickHouse at c does not answer")
     assert health.ready()["missing"] == ["clickhouse"]
-    worker.clickhouse, worker.rebalancing = True, True
+    assert health.ready()["why"] == {"clickhouse": "ClickHouse at c does not answer"}
+    worker.rebalancing = True
+    assert health.ready()["missing"] == ["clickhouse", "partitions"]
     look(health, worker, 5)
     assert health.ready()["missing"] == ["partitions"]
+
+
+def test_an_absence_is_logged_once_and_its_end_with_how_long_it_took(
+    health: Health, worker: Worker, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    look(health, worker, 0)
+    for now in (2, 9, 16):
+        worker.now = now
+        health.missed("kafka", "Kafka at k has not answered for 5 s")
+    look(health, worker, 17.5)
+    assert caplog.messages == ["Kafka at k has not answered for 5 s", "Kafka answers again after 17.5 s"]
+    look(health, worker, 20)
+    assert len(caplog.messages) == 2
+
+
+def test_a_clickhouse_that_hangs_is_named_and_not_asked_again_meanwhile(
+    health: Health, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each question holds a thread of the worker's until it is answered."""
+    monkeypatch.setattr("pipeline.health.LONGEST_LOOK_S", 0.02)
+    monkeypatch.setattr("pipeline.health.LOOK_S", 0.01)
+    asked: list[asyncio.Future[None]] = []
+
+    async def ask() -> None:
+        asked.append(asyncio.get_running_loop().create_future())
+        await asked[-1]
+
+    health._ask_clickhouse = ask
+
+    async def watched() -> None:
+        watching = asyncio.create_task(health._watch_clickhouse())
+        await until(lambda: "has not answered for" in health.ready()["why"].get("clickhouse", ""))
+        for _ in range(3):
+            await asyncio.sleep(0.03)
+        assert len(asked) == 1
+        asked[0].set_result(None)
+        await until(lambda: "clickhouse" not in health.ready()["missing"])
+        watching.cancel()
+
+    asyncio.run(asyncio.wait_for(watched(), 5))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110  what health says is no event
+        await asyncio.sleep(0.005)

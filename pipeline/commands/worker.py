@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
+import os
 import sys
 
 import click
 import msgspec
 
-from pipeline import kafka
 from pipeline.commands.settings import with_settings
-from pipeline.config import Settings, WorkerSettings
-from pipeline.errors import AftershockError, Misconfigured
+from pipeline.config import Settings
+from pipeline.errors import AftershockError
 from pipeline.logs import configure_logs
 from pipeline.memory import collect_seldom, share_one_heap
 
@@ -27,8 +26,9 @@ def command(settings: Settings, *, web_port: int | None, log_level: str) -> None
 
     A worker is three processes: one talks to Kafka and ClickHouse, two scrub and group.
 
-    Ends with 0 after SIGTERM or Ctrl-C, with 4 when Kafka does not answer at the start, and with 1 when something
-    failed that a restart may mend.
+    While Kafka or ClickHouse is away it waits, also at its start; /health/ready says so. Ends with 0 after SIGTERM or
+    Ctrl-C, with 2 when a person has to change something (credentials that are refused, missing topics), and with 1 when
+    something failed that a restart may mend.
 
     \b
     Examples:
@@ -39,16 +39,28 @@ def command(settings: Settings, *, web_port: int | None, log_level: str) -> None
     import faust
 
     from pipeline.app import Worker
+    from pipeline.pages import Pages
+    from pipeline.startup import Startup
 
     configure_logs(log_level)
     if web_port is not None:
         settings = msgspec.structs.replace(settings, worker=msgspec.structs.replace(settings.worker, web_port=web_port))
-    asyncio.run(_reach_kafka(settings))
-    _require_port(settings.worker)
+    # One loop for the pages, the waiting and Faust: the pages are there from the first moment to the last.
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
     worker = Worker(settings)
-    collect_seldom()
+    pages = Pages(worker.health, settings.worker.web_host, settings.worker.web_port)
+    startup = Startup(settings, worker.health, worker.metrics, worker.ask_clickhouse, worker.stages_ready)
     try:
-        faust.Worker(worker.app, quiet=True, override_logging=False).execute_from_commandline()
+        loop.run_until_complete(pages.start())
+        if not loop.run_until_complete(startup.run()):
+            worker.close()
+            _end_now()
+        worker.watch()
+        collect_seldom()
+        running = faust.Worker(worker.app, quiet=True, override_logging=False, loop=loop)
+        running.spinner = None  # it writes a terminal's codes between the lines of the log
+        running.execute_from_commandline()
     except SystemExit as ended:
         if worker.failure is None:
             raise
@@ -61,18 +73,7 @@ def command(settings: Settings, *, web_port: int | None, log_level: str) -> None
         sys.exit(1)
 
 
-async def _reach_kafka(settings: Settings) -> None:
-    """Say in one line that Kafka does not answer: Faust would do so with a stack trace."""
-    async with kafka.administration(settings.kafka):
-        pass
-
-
-def _require_port(settings: WorkerSettings) -> None:
-    """Say in one line that nothing can listen on the web port, before a partition is taken."""
-    try:
-        socket.create_server((settings.web_host, settings.web_port)).close()
-    except OSError as error:
-        raise Misconfigured(
-            f"port {settings.web_port} on {settings.web_host} cannot be listened on ({error.strerror}): choose another "
-            "with --web-port or worker.web_port"
-        ) from None
+def _end_now() -> None:
+    """End without waiting for a thread that may still be waiting for ClickHouse: nothing was begun."""
+    logging.shutdown()
+    os._exit(0)

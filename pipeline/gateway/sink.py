@@ -17,7 +17,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import InvalidMessageError, KafkaError, MessageSizeTooLargeError, UnknownError
 
-from pipeline import kafka
+from pipeline import connection, kafka
 from pipeline.compression import compress_fast
 from pipeline.config import KafkaSettings
 from pipeline.errors import Unavailable
@@ -116,7 +116,7 @@ class Sink:
 
     async def _connected(self, *, idempotent: bool) -> Any:
         producer = AIOKafkaProducer(
-            **kafka.client_options(self._settings),
+            **connection.client_options(self._settings),
             acks="all",
             enable_idempotence=idempotent,
             compression_type="lz4",
@@ -126,7 +126,7 @@ class Sink:
             partitioner=choose,
         )
         try:
-            async with asyncio.timeout(kafka.CONNECT_TIMEOUT_S):
+            async with asyncio.timeout(connection.CONNECT_TIMEOUT_S):
                 await producer.start()
         except UnknownError:
             await _give_up(producer)

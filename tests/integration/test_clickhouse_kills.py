@@ -1,0 +1,181 @@
+"""ClickHouse is killed in the middle of inserts, and between two system calls of one: every row is counted once.
+
+``AFTERSHOCK_KILLS`` is how often it is killed at random; 12 times if it is not set.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import shutil
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+from records import Message, gathered_batch
+from test_deliver import ALL, InThisProcess, Sink, always, delivered
+from test_rows import COLUMNS, NOW
+
+from deploy.local.clickhouse import ClickHouse as Server
+from pipeline.config import ClickHouseSettings, RetentionSettings
+from pipeline.deliver import Delivery
+from pipeline.ledger import Ledger
+from pipeline.metrics import Metrics
+from pipeline.migrate import migrate_clickhouse
+from pipeline.records import GatheredBatch
+from pipeline.repeats import Repeats
+
+KILLS = int(os.environ.get("AFTERSHOCK_KILLS", "12"))
+PARTITIONS = 4
+BATCH = 40
+WEEK_S = 7 * 24 * 60 * 60
+COUNTED = {
+    "errors": "count()",
+    "issues": "sum(count)",
+    "errors_per_minute": "sum(count)",
+    "errors_per_hour": "sum(count)",
+    "releases": "sum(errors)",
+}
+RENAMES = 10
+"""Of the ledger one, and then two of each table but ``releases``: a batch of two weeks is two parts."""
+
+
+@pytest.fixture
+def server(killable_clickhouse: Server) -> Sink:
+    sink = Sink(ClickHouseSettings(url=killable_clickhouse.address, database="killed"), timeout_s=10)
+    migrate_clickhouse(sink, RetentionSettings(), lambda _line: None)
+    return sink
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(4 * PARTITIONS) as threads:
+        yield threads
+
+
+def batch_of(partition: int, first: int, weeks: int) -> GatheredBatch:
+    """Return a batch of errors that happened now and, with two weeks, the week before."""
+    now = time.time()
+    messages = [
+        Message(
+            json.dumps(
+                {
+                    "message": f"issue {'abcdefgh'[offset % 8]}",
+                    "release": "shop@1.0",
+                    "timestamp": now - WEEK_S * (offset % weeks),
+                    "user": {"id": str(offset)},
+                }
+            ).encode(),
+            offset,
+            partition=partition,
+            timestamp=int(now * 1000),
+        )
+        for offset in range(first, first + BATCH)
+    ]
+    batch = gathered_batch(*messages)
+    batch.source = batch.source._replace(partition=partition)
+    return batch
+
+
+def delivery(server: Sink, executor: ThreadPoolExecutor, metrics: Metrics) -> Delivery:
+    return Delivery(
+        InThisProcess(NOW.process, ALL),
+        COLUMNS,
+        held=always,
+        ledger=Ledger(server),
+        clickhouse=server,
+        repeats=Repeats(server, metrics),
+        executor=executor,
+        send=server.send,
+        metrics=metrics,
+    )
+
+
+def counted(server: Sink) -> dict[str, int]:
+    """Return how many events each table has or counts."""
+    return {table: int(server.rows(f"SELECT {sum_} AS n FROM {table}")[0]["n"]) for table, sum_ in COUNTED.items()}
+
+
+def restored(metrics: Metrics) -> dict[str, int]:
+    samples = metrics.restored.collect()[0].samples
+    return {one.labels["table"]: int(one.value) for one in samples if one.name.endswith("_total")}
+
+
+def test_clickhouse_killed_at_random_has_every_event_once(
+    killable_clickhouse: Server, server: Sink, executor: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It is never up for long.
+    monkeypatch.setattr("pipeline.retry.LONGEST_PAUSE_S", 0.2)
+    rng, metrics, sent, ended = random.Random(3), Metrics(), list[int](), threading.Event()
+    to = delivery(server, executor, metrics)
+
+    async def deliver_all(partition: int) -> None:
+        first = 0
+        while not ended.is_set():
+            await delivered(to, batch_of(partition, first, 1 + rng.randrange(2)))
+            sent.append(BATCH)
+            first += BATCH
+
+    async def go_on() -> None:
+        await asyncio.gather(*(deliver_all(partition) for partition in range(PARTITIONS)))
+
+    delivering = threading.Thread(target=asyncio.run, args=(go_on(),))
+    delivering.start()
+    try:
+        for _ in range(KILLS):
+            time.sleep(rng.uniform(0.7, 2.2))
+            killable_clickhouse.kill()
+            killable_clickhouse.start()
+    finally:
+        ended.set()
+        delivering.join(120)
+    assert not delivering.is_alive()
+    print(f"{KILLS} kills, {len(sent)} batches, {sum(sent)} events, restored: {restored(metrics)}")
+    assert counted(server) == dict.fromkeys(COUNTED, sum(sent))
+    assert len(sent) > KILLS
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed: it kills at a system call")
+def test_clickhouse_killed_before_it_renames_a_part_has_every_event_once(
+    killable_clickhouse: Server, server: Sink, executor: ThreadPoolExecutor
+) -> None:
+    """At each of the renames that an insert makes: the token of the part is noted already."""
+    found: Counter[str] = Counter()
+    for rename in range(1, RENAMES + 1):
+        metrics = Metrics()
+        work = delivered(delivery(server, executor, metrics), batch_of(0, rename * BATCH, 2))
+        delivering = threading.Thread(target=asyncio.run, args=(work,))
+        with killed_at(killable_clickhouse, rename):
+            delivering.start()
+        delivering.join(60)
+        assert not delivering.is_alive()
+        found.update(restored(metrics))
+        assert counted(server) == dict.fromkeys(COUNTED, rename * BATCH), f"killed at rename {rename}: {found}"
+    print(f"restored: {dict(found)}")
+    assert set(found) == set(COUNTED), "the kill that this is about did not happen everywhere"
+
+
+@contextmanager
+def killed_at(server: Server, rename: int) -> Iterator[None]:
+    """Let the server be killed when it is about to rename something for the n-th time from now on; start it again."""
+    inject = f"inject=rename:signal=SIGKILL:when={rename}"
+    command = ["strace", "-f", "-e", "trace=rename", "-e", inject, "-p", str(server.process.pid)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as traced:
+        assert traced.stderr is not None
+        assert "attached" in traced.stderr.readline()
+        yield
+        deadline = time.monotonic() + 30
+        while not server.has_ended and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert server.has_ended, f"it was not killed at rename {rename}"
+        traced.kill()
+    # In this thread: it ends with the one that starts it.
+    server.kill()
+    server.start()
