@@ -139,8 +139,10 @@ class Rebuilder:
             found.append(Week(monday, sum(counted)))
         return found
 
-    def rebuild(self, monday: date) -> int:
+    def rebuild(self, monday: date) -> int | None:
         """Make a week anew; return how many batches came meanwhile and were added.
+
+        ``None`` where no source has a committed row of it: then it stays as it is.
 
         Raises:
             Unavailable: a server cannot be reached, or batches do not become committed; run the same again.
@@ -156,6 +158,8 @@ class Rebuilder:
             with self._step(f"making the week of {monday} anew"):
                 for one in self._parts:
                     self._fill(one, copy, monday, committed)
+                if not self._clickhouse.rows(f"SELECT count() AS n FROM {copy}")[0]["n"]:
+                    return None
                 self._mark(copy, committed)
             partition = partition_id(monday)
             self._clickhouse.command(

@@ -67,6 +67,9 @@ def command(
     try:
         for week in weeks:
             added = rebuilder.rebuild(week.monday)
+            if added is None:
+                click.echo(f"week of {week.monday}: left as it is, there are no rows to make it from")
+                continue
             behind = f", {added} of the batches that were under way added" if added else ""
             click.echo(f"week of {week.monday}: made anew{behind}")
         if not rebuilder.has_weeks:
