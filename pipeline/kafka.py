@@ -24,6 +24,7 @@ from msgspec import Struct
 from pipeline.config import KafkaSettings
 from pipeline.connection import CONNECT_TIMEOUT_S, answering, client_options, connect
 from pipeline.errors import Misconfigured, Unavailable
+from pipeline.partitions import LogOffsets
 from schemas.topics import MAX_MESSAGE_BYTES, Topic
 
 COMPACTION = {"segment.ms": "600000", "segment.bytes": "67108864", "min.cleanable.dirty.ratio": "0.1"}
@@ -31,6 +32,8 @@ COMPACTION = {"segment.ms": "600000", "segment.bytes": "67108864", "min.cleanabl
 
 COORDINATOR_TRIES = 20
 COORDINATOR_PAUSE_S = 0.5
+NOTHING = -1
+"""The offset that Kafka tells where a group has committed none."""
 MOST_WAITING = 2000
 """How many messages may wait for their acknowledgement at a time."""
 
@@ -71,6 +74,26 @@ async def producer(settings: KafkaSettings) -> AsyncIterator[AIOKafkaProducer]:
         yield client
     finally:
         await client.stop()
+
+
+async def send_and_wait(
+    client: AIOKafkaProducer,
+    topic: str,
+    value: bytes,
+    *,
+    key: bytes | None = None,
+    partition: int | None = None,
+    headers: Sequence[tuple[str, bytes]] = (),
+) -> None:
+    """Send one message, and return when every replica has it; ``topic`` is the name in Kafka.
+
+    Raises:
+        Unavailable: Kafka did not acknowledge it.
+    """
+    try:
+        await client.send_and_wait(topic, value, key, partition, headers=list(headers))
+    except KafkaError as error:
+        raise Unavailable(f"Kafka did not take a message for {topic} ({type(error).__name__})") from None
 
 
 @asynccontextmanager
@@ -379,6 +402,21 @@ async def lags(settings: KafkaSettings, group: str, names: Sequence[str]) -> dic
     Raises:
         Unavailable: Kafka cannot be reached.
     """
+    found = await offsets(settings, group, names)
+    return {
+        name: sum(max(one.end - max(one.begin, one.committed or 0), 0) for one in found[name].values())
+        for name in names
+    }
+
+
+async def offsets(settings: KafkaSettings, group: str, names: Sequence[str]) -> dict[str, dict[int, LogOffsets]]:
+    """Return the offsets of each partition of topics (without prefix), as a consumer group stands; no more than that.
+
+    What is committed is asked for last: it may be further than the log's end that is told with it.
+
+    Raises:
+        Unavailable: Kafka cannot be reached.
+    """
     places: dict[str, list[TopicPartition]] = {}
     async with consumer(settings) as client:
         for name in names:
@@ -388,9 +426,16 @@ async def lags(settings: KafkaSettings, group: str, names: Sequence[str]) -> dic
     async with administration(settings) as administrator:
         committed = await _committed(administrator, group, every)
     return {
-        name: sum(max(ends[place] - max(begins[place], committed.get(place, 0)), 0) for place in found)
+        name: {
+            place.partition: LogOffsets(_or_none(committed.get(place, NOTHING)), begins[place], ends[place])
+            for place in found
+        }
         for name, found in places.items()
     }
+
+
+def _or_none(committed: int) -> int | None:
+    return committed if committed > NOTHING else None
 
 
 async def _committed(

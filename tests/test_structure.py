@@ -19,6 +19,7 @@ ROOT = Path(schemas.__file__).parents[1]
 SERVERS = {"faust", "mode", "aiokafka", "aiohttp", "clickhouse_connect", "asyncio"}
 PURE = (
     "tables.alerts",
+    "auditing.findings",
     "regrouping.carry",
     "tables.check_ins",
     "regrouping.comparison",
@@ -66,6 +67,13 @@ PURE = (
 EDGES = {
     "aggregates",
     "app",
+    "auditing.aggregates",
+    "auditing.journal",
+    "auditing.ledger",
+    "auditing.ranges",
+    "auditing.rebuild",
+    "auditing.repair",
+    "auditing.rows",
     "assignment",
     "clickhouse",
     "config",

@@ -30,6 +30,8 @@ COMMANDS = {
     "explain": "Show why an event belongs to its issue.",
     "regroup": "Show what other rules of grouping would change, and change it.",
     "forget": "Erase a person from every table.",
+    "audit": "Prove that everything was stored once, and repair what was not.",
+    "rebuild": "Make an aggregate anew from the rows that it counts.",
     "doctor": "Check everything, and say what to do.",
 }
 

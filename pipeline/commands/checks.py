@@ -9,7 +9,8 @@ import asyncio
 import platform
 import sys
 from collections.abc import Callable, Generator, Iterator
-from datetime import UTC, datetime
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
@@ -17,15 +18,17 @@ from typing import Literal
 from msgspec import Struct
 
 from pipeline import kafka
+from pipeline.auditing.aggregates import PAIRS, Comparison
+from pipeline.auditing.ledger import LedgerAudit
 from pipeline.clickhouse import UNKNOWN_DATABASE, ClickHouse, RequestRejected
 from pipeline.commands.terminal import plural
 from pipeline.config import Settings, load_settings
-from pipeline.errors import AftershockError
+from pipeline.errors import AftershockError, Unavailable
 from pipeline.migrate import check, pending
 from pipeline.regrouping.tables import Tables
 from schemas.clickhouse import migrations
 from schemas.topics import CONSUMED as CONSUMED_TOPICS
-from schemas.topics import CONSUMER_GROUP, COUNTS, TOPICS, Topic
+from schemas.topics import CONSUMER_GROUP, COUNTS, STORED, TOPICS, Topic
 
 Verdict = Literal["ok", "warning", "problem"]
 
@@ -179,6 +182,9 @@ def clickhouse_findings(settings: Settings, lag: int | None) -> Iterator[Finding
             yield disk(clickhouse)
             yield last_batch(clickhouse, lag)
             yield intake(clickhouse)
+            if lag is not None:
+                yield ledger(settings, clickhouse)
+            yield counts(clickhouse)
             yield dead_letters(clickhouse)
     except AftershockError as error:
         remedy = "start it, or mend clickhouse.url, AFTERSHOCK_CLICKHOUSE or --clickhouse, user and password"
@@ -249,17 +255,44 @@ def last_batch(clickhouse: ClickHouse, lag: int | None) -> Finding:
 
 
 def intake(clickhouse: ClickHouse) -> Finding:
-    """Say whether the intake is held because history is being grouped anew, and whether somebody is at it."""
+    """Say whether the intake is held because history is being grouped anew, and whether somebody rewrites tables."""
     tables = Tables(clickhouse)
     owner = tables.locked_by()
     if owner is not None and not owner.is_gone():
-        detail = f"history is being grouped anew since {owner.since} by process {owner.process} on {owner.host}"
+        detail = f"{owner.doing} since {owner.since} by process {owner.process} on {owner.host}"
         return Finding("intake", "ok", detail)
     if tables.is_held():
         return Finding("intake", "problem", "held by a regroup that did not finish: nothing is stored", _REGROUP)
     if tables.left_over():
         return Finding("intake", "warning", "a regroup did not finish, and has left tables", _REGROUP)
     return Finding("intake", "ok", "open")
+
+
+def ledger(settings: Settings, clickhouse: ClickHouse) -> Finding:
+    """Say whether the batches of the last day follow each other: the short form of ``aftershock audit``."""
+    since = datetime.now(UTC) - timedelta(days=1)
+    audit = LedgerAudit(settings.kafka, clickhouse, lambda _text: nullcontext())
+    try:
+        partitions = audit.partitions([topic.name for topic in STORED], since)
+        bad = [one for one in audit.findings(partitions) if one.bad]
+    except Unavailable as error:
+        return Finding("ledger", "warning", str(error), "ask again")
+    batches = sum(one.chain.batches for one in partitions)
+    if bad:
+        detail = f"{plural(len(bad), 'range')} of offsets lost, or in two batches, since yesterday"
+        return Finding("ledger", "problem", detail, "see `aftershock audit`, and `aftershock audit --repair`")
+    return Finding("ledger", "ok", f"no hole and no overlap in {batches} batches since yesterday")
+
+
+def counts(clickhouse: ClickHouse) -> Finding:
+    """Say whether aggregates add up to the rows of the last day: the short form of ``aftershock audit``."""
+    since = datetime.now(UTC) - timedelta(days=1)
+    comparison = Comparison(clickhouse, lambda _text: nullcontext())
+    bad = [one for one in comparison.differences(since, [pair for pair in PAIRS if pair.by == "hour"]) if one.bad]
+    if bad:
+        detail = f"{', '.join(sorted({one.table for one in bad}))}: not the sum of the rows since yesterday"
+        return Finding("counts", "problem", detail, "see `aftershock audit`, and `aftershock rebuild`")
+    return Finding("counts", "ok", "aggregates add up to the rows since yesterday")
 
 
 def dead_letters(clickhouse: ClickHouse) -> Finding:

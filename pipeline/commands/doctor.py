@@ -25,7 +25,8 @@ def command(*, as_json: bool, config: Path | None, kafka: str | None, clickhouse
     """Check everything, and say what to do.
 
     Looks at versions, settings, Kafka and its topics, how far the workers are behind, ClickHouse, its disk and its
-    migrations, and the dead letters of the last hour. One line a check: ok, warning or problem, and a remedy where
+    migrations, whether the last day's batches follow each other and its counts add up (`aftershock audit` in short),
+    and the dead letters of the last hour. One line a check: ok, warning or problem, and a remedy where
     there is one. The exit code is 1 when there is a problem.
 
     \b

@@ -53,9 +53,11 @@ def command(settings: Settings, *, user: str, project: str | None, dry_run: bool
     """
     clickhouse = ClickHouse(settings.clickhouse, timeout_s=600)
     tables = Tables(clickhouse)
-    if tables.locked_by() or tables.left_over():
+    if owner := tables.locked_by():
+        raise Unavailable(f"{owner.doing} since {owner.since}: wait, and run the same again")
+    if tables.left_over():
         # A copy that is being made would bring the person back.
-        raise Unavailable("history is being grouped anew: wait, or finish it with `aftershock regroup --apply`")
+        raise Unavailable("history was being grouped anew: finish that with `aftershock regroup --apply`")
     projects = [project] if project else projects_of(clickhouse)
     key = settings.hash_key.encode()
     conditions = {

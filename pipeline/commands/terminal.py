@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal, TextIO
 
 from rich.cells import cell_len
@@ -13,6 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 GAP = 2
+LONG_S = 2.0
+"""What takes longer than so many seconds is told."""
 NARROWEST = 12
 """Where columns would have to be cut to less than this, a table would not be read."""
 
@@ -36,6 +40,29 @@ def printable(text: str) -> str:
 def plural(count: int, noun: str) -> str:
     """Return a number of things in words: ``1 topic``, ``2 topics``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+@contextmanager
+def step(text: str) -> Iterator[None]:
+    """Show on a terminal what is being done, on a line that goes when it is done, where that takes long."""
+    if not on_terminal(sys.stderr):
+        yield
+        return
+
+    def show() -> None:
+        sys.stderr.write(f"\r\033[K{text}...")
+        sys.stderr.flush()
+
+    timer = threading.Timer(LONG_S, show)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        sys.stderr.write("\r\033[K")
+        sys.stderr.flush()
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence[bool]) -> None:

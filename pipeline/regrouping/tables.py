@@ -9,18 +9,16 @@ All of them begin with ``regroup_``, so that what an earlier run has left is kno
 
 from __future__ import annotations
 
-import os
 import re
-import socket
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
-from msgspec.json import Decoder, Encoder
+from msgspec.json import Encoder
 
 from pipeline.aggregates import BLOCKS, DELIVERED_ON
-from pipeline.clickhouse import ClickHouse, RequestRejected
-from pipeline.errors import Unavailable
+from pipeline.clickhouse import ClickHouse
+from pipeline.lock import Lock, Owner
 from pipeline.regrouping.history import partition_id
 from pipeline.regrouping.replay import GROUPING_COLUMNS, KEY_COLUMNS
 from pipeline.rows import ERRORS_TABLE
@@ -34,9 +32,6 @@ CHANGES = "regroup_changes"
 MOVES = "regroup_moves"
 LOCK = "regroup_lock"
 HOLD = "regroup_hold"
-TABLE_EXISTS = 57
-"""ClickHouse's error number for a table that is there already."""
-
 NO_LIMITS = {"max_table_size_to_drop": 0, "max_partition_size_to_drop": 0}
 """A week may be larger than what ClickHouse drops without being told twice (50 GB)."""
 COPYING = {"insert_deduplicate": 0, "join_algorithm": "grace_hash,hash", "join_use_nulls": 0, "max_insert_threads": 1}
@@ -46,29 +41,6 @@ _KEY = ", ".join(KEY_COLUMNS)
 _encode = Encoder().encode
 _EXPIRES = re.compile(r"TTL .*?toIntervalDay\((?P<days>\d+)\)")
 _TARGET = re.compile(r" TO \S*?\.?`?(?P<table>\w+)`? ")
-
-
-class Owner(Struct, frozen=True):
-    """The process that rewrites history."""
-
-    host: str
-    process: int
-    since: str
-
-    def is_gone(self) -> bool:
-        """Say whether it ran on this machine and does not any more."""
-        if self.host != socket.gethostname():
-            return False
-        try:
-            os.kill(self.process, 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            pass
-        return False
-
-
-_owner = Decoder(Owner).decode
 
 
 class Aggregate(Struct, frozen=True):
@@ -97,8 +69,9 @@ class Aggregate(Struct, frozen=True):
 class Tables:
     """What is done to the tables, each step on its own."""
 
-    def __init__(self, clickhouse: ClickHouse) -> None:
+    def __init__(self, clickhouse: ClickHouse, doing: str = "history is being grouped anew") -> None:
         self._clickhouse = clickhouse
+        self._lock = Lock(clickhouse, LOCK, doing)
         self._aggregates: list[Aggregate] = []
 
     # One at a time
@@ -109,32 +82,15 @@ class Tables:
         Raises:
             Unavailable: somebody else does.
         """
-        owner = Owner(socket.gethostname(), os.getpid(), f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
-        text = _encode(owner).decode().replace("\\", "\\\\").replace("'", "\\'")
-        create = f"CREATE TABLE {LOCK} (nothing UInt8) ENGINE = Memory COMMENT '{text}'"
-        try:
-            self._clickhouse.command(create)
-            return
-        except RequestRejected as rejected:
-            if rejected.code != TABLE_EXISTS:
-                raise
-        other = self.locked_by()
-        if other is not None and not take_over and not other.is_gone():
-            raise Unavailable(
-                f"history is being grouped anew since {other.since} by process {other.process} on {other.host}: wait, "
-                "or add --take-over when that process is gone"
-            )
-        self.unlock()
-        self._clickhouse.command(create)
+        self._lock.take(take_over=take_over)
 
     def locked_by(self) -> Owner | None:
         """Return who rewrites history."""
-        rows = self._tables(f"name = '{LOCK}'")
-        return _owner(rows[0]["comment"]) if rows else None
+        return self._lock.owner()
 
     def unlock(self) -> None:
         """Let others."""
-        self._clickhouse.command(f"DROP TABLE IF EXISTS {LOCK} SYNC")
+        self._lock.release()
 
     # The journal
 

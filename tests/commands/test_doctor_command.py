@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from commandline import Commands
+from logbook import Logbook
 
 from pipeline.kafka import Message
 
@@ -25,6 +26,26 @@ def test_a_fresh_installation_is_well(aftershock: Commands) -> None:
     assert found["lag"]["detail"].startswith("errors 0, spans 0, counts 0, alerts 0")
     assert found["last batch"]["detail"] == "none yet, and nothing waits"
     assert aftershock.settings.clickhouse.database in found["migrations"]["detail"]
+
+
+def test_a_hole_in_the_ledger_and_counts_that_do_not_add_up_are_problems(aftershock: Commands) -> None:
+    log = Logbook(aftershock)
+    log.produce(20)
+    log.batch(0, 9)
+    log.rows(range(10))
+    log.commit(10)
+    code, found = findings(aftershock)
+    assert code == 0
+    assert found["ledger"]["detail"] == "no hole and no overlap in 1 batches since yesterday"
+    assert found["counts"]["verdict"] == "ok"
+    log.commit(20)
+    aftershock.clickhouse.command("TRUNCATE TABLE errors_per_minute")
+    code, found = findings(aftershock)
+    assert code == 1
+    assert found["ledger"]["verdict"] == found["counts"]["verdict"] == "problem"
+    assert found["ledger"]["detail"] == "1 range of offsets lost, or in two batches, since yesterday"
+    assert "aftershock audit --repair" in found["ledger"]["remedy"]
+    assert found["counts"]["detail"].startswith("errors_per_minute:")
 
 
 def test_what_was_not_migrated_is_named_with_the_remedy(bare: Commands) -> None:
