@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 from confluent_kafka import Producer
 
+from tests.chaos.disk import Disk, NoDisk
+from tests.chaos.findings import Finding
 from tests.chaos.letters import Letter
 from tests.chaos.options import Options
 from tests.chaos.schedule import Schedule
@@ -40,6 +42,14 @@ class Fault:
     ended: float | None = None
 
 
+class Expired(NamedTuple):
+    """Records of a partition of ``errors`` that were deleted: from ``first`` to before ``before``."""
+
+    partition: int
+    first: int
+    before: int
+
+
 class End(NamedTuple):
     """A program that has ended by itself: when, which, with which exit code, and what it said last."""
 
@@ -52,17 +62,22 @@ class End(NamedTuple):
 class Installation:
     """Everything of one seed. Start it before anything else, and stop it whatever happens.
 
-    ``letters`` are the dead letters that faults give reason to; ``besides`` is how many records faults have put on
-    ``errors``, and ``topic_since`` the round in which that topic was made.
+    ``letters`` are the dead letters that faults give reason to, ``checks`` what is to be compared because of them, and
+    ``expired`` the records of ``errors`` that they have deleted; ``besides`` is how many records they have put on that
+    topic, and ``topic_since`` the round in which it was made. ``round`` is the present round. ``disk`` is a small disk
+    of ClickHouse's own, where a kind of fault needs one; if it cannot be had, ``no_disk`` says why.
 
     Args:
         options: what was asked for.
         directory: where all data and logs go; made if it is not there.
         toml: the text of ``aftershock.toml``.
         say: prints a line.
+        small_disk: whether ClickHouse's data should be on a small disk of its own.
     """
 
-    def __init__(self, options: Options, directory: Path, toml: str, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, options: Options, directory: Path, toml: str, say: Callable[[str], None], *, small_disk: bool = False
+    ) -> None:
         self.options = options
         self.directory = directory.absolute()
         self.say = say
@@ -74,6 +89,13 @@ class Installation:
         logs.mkdir(parents=True, exist_ok=True)
         self.toml_file.write_text(toml, encoding="utf-8")
         self.ports = Ports((*self.slots, self.third_slot))
+        self.disk: Disk | None = None
+        self.no_disk = "no small disk was asked for"
+        if small_disk:
+            try:
+                self.disk = Disk(self.directory / "clickhouse")
+            except NoDisk as error:
+                self.no_disk = str(error)
         self.kafka = Kafka(self.directory / "kafka", logs, self.ports)
         self.clickhouse = ClickHouse(self.directory / "clickhouse", logs, self.ports)
         self.proxy = Proxy(self.directory, logs, self.ports)
@@ -85,8 +107,11 @@ class Installation:
         self.faults: list[Fault] = []
         self.skipped: list[str] = []
         self.letters: list[Letter] = []
+        self.checks: list[Callable[[ClickHouse], list[Finding]]] = []
+        self.expired: list[Expired] = []
         self.besides = 0
         self.topic_since = 0
+        self.round = 0
         self.ends: list[End] = []
         self.restarts: collections.Counter[str] = collections.Counter()
         self.orphans = Orphans()
@@ -208,6 +233,8 @@ class Installation:
         for child in (*children, self.kafka.child, self.clickhouse.child, self.proxy.child):
             if child.running:
                 child.kill()
+        if self.disk is not None:
+            self.disk.unmount()
 
     # Supervision, each tick
 

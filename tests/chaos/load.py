@@ -109,8 +109,8 @@ class Event:
     """
 
     __slots__ = (
-        "burst", "env", "failure", "half", "id", "level", "may_be_missing", "ms", "offset", "partition", "release",
-        "type", "user", "weight",
+        "burst", "dist", "env", "failure", "half", "id", "level", "may_be_missing", "ms", "offset", "partition",
+        "release", "type", "user", "weight",
     )  # fmt: skip
 
     def __init__(self, rng: random.Random, type_: str, env: str, position: int, *, burst: bool = False) -> None:
@@ -121,6 +121,7 @@ class Event:
         self.level = "error" if position % 5 else "warning"
         self.release = f"shop@{position % _RELEASES}.0"
         self.user = f"user-{rng.randrange(_USERS)}"
+        self.dist = ""
         self.ms = 0
         self.partition: int | None = None
         self.offset: int | None = None
@@ -150,6 +151,7 @@ class Event:
             "mechanism": {"type": "x", "handled": True},
             "stacktrace": {"frames": FRAMES},
         }
+        dist = {"dist": self.dist} if self.dist else {}
         return {
             "event_id": self.id,
             "timestamp": rfc3339(self.ms),
@@ -162,6 +164,7 @@ class Event:
             "user": {"id": self.user},
             "tags": {"half": self.half, "kind": "burst" if self.burst else "plain"},
             "exception": {"values": [exception]},
+            **dist,
         }
 
 

@@ -103,6 +103,7 @@ class Round:
             rng=besides,
         )
         self._looked_at = 0.0
+        self._expired = 0
 
     # What happens
 
@@ -114,6 +115,7 @@ class Round:
             if kind in BEFORE:
                 here.schedule.add(KINDS[kind](here))
         here.schedule.until(lambda: not len(here.schedule), BEFORE_MOST_S)
+        self._expired = len(here.expired)
         self._load([kind for kind in kinds if kind not in BEFORE])
         self.course.faults, self.course.skipped = here.faults[faults:], here.skipped[skipped:]
         self._drain()
@@ -204,6 +206,7 @@ class Round:
         """Return everything that is not as it was sent."""
         clickhouse, position = self.here.clickhouse, self.here.lag.latest
         self.alerts.go_on()
+        self._mark_expired()
         findings = [] if self.course.drained else [Finding("harness", 1, "the lag never became zero")]
         compared = compare_errors(clickhouse, self.project, self.events, thinned=self.variant.thinned)
         findings += compared.findings
@@ -215,10 +218,23 @@ class Round:
         if not self.here.options.plain:
             findings += self._compare_envelopes()
             findings += compare_others(clickhouse, self.other_project, self.others)
+        for check in self.here.checks:
+            findings += check(clickhouse)
         findings += compare_letters(self.here.letters, read_letters(clickhouse))
         if position is not None:
             findings += compare_ledger(read_ledger(clickhouse), position)
         return findings
+
+    def _mark_expired(self) -> None:
+        """Expect nothing of events whose records were deleted, nor of envelopes, of which nobody knows the place."""
+        expired = self.here.expired[self._expired :]
+        for event in self.events:
+            if any(
+                one.partition == event.partition and one.first <= (event.offset or 0) < one.before for one in expired
+            ):
+                event.may_be_missing = True
+        for event in self.envelopes:
+            event.may_be_missing = event.may_be_missing or bool(expired)
 
     def _compare_envelopes(self) -> list[Finding]:
         compared = compare_errors(self.here.clickhouse, self.envelope_project, self.envelopes)

@@ -55,7 +55,10 @@ class Run:
         variant = VARIANTS[options.variant]
         self.shapes: list[Shape] = [Shape(options.issues)] * options.rounds + [SMALL] * proof
         self.directory = (options.directory or RUNS / f"{options.seed}-{int(time.time())}").absolute()
-        self.here = Installation(options, self.directory, toml(variant, self.shapes), self.say)
+        kinds = {one for several in chosen_kinds(options.kinds) for one in several.split("+")}
+        self.here = Installation(
+            options, self.directory, toml(variant, self.shapes), self.say, small_disk="diskfull" in kinds
+        )
         self.alerts = AlertTopic(self.here.ports.bootstrap)
         self.rounds: list[Round] = []
 
@@ -78,7 +81,8 @@ class Run:
             here.start()
             clean = True
             for number in range(options.rounds):
-                clean = self._round(number) and clean
+                before, clean = clean, False
+                clean = self._round(number) and before
                 if not clean and not options.go_on:
                     break
             if clean and self._proof:
@@ -97,6 +101,7 @@ class Run:
         options = self.options
         before = Before(self.here)
         kinds = kinds_of_round(options, number, self._sample)
+        self.here.round = number
         one = Round(self.here, number, self.shapes[number], self.alerts, options.sabotage)
         self.rounds.append(one)
         one.play(kinds)
@@ -111,11 +116,11 @@ class Run:
         return not findings
 
     def _compare(self, one: Round) -> list[Finding]:
-        findings = one.compare()
+        findings = _compared(one)
         if findings and not one.sabotage:
             self.say(f"   not right at first, looked at again in {AGAIN_S:.0f} s: {[f.text for f in findings[:6]]}")
             self.here.schedule.pause(AGAIN_S)
-            findings = one.compare()
+            findings = _compared(one)
         kept = {each.project: each.kept for each in self.rounds}
         return findings + compare_totals(self.here.clickhouse, kept, thinned=one.variant.thinned) + self._topic()
 
@@ -166,6 +171,14 @@ class Run:
             f" {sum(count for _, count in heard['not_json'])}"
         )
         here.stop()
+
+
+def _compared(one: Round) -> list[Finding]:
+    """Compare a round; that what is stored cannot be read is wrong as well."""
+    try:
+        return one.compare()
+    except RuntimeError as error:
+        return [Finding("row", 1, f"ClickHouse cannot read what it has stored: {error}")]
 
 
 def run(options: Options, *, proof: bool = False) -> bool:

@@ -95,11 +95,12 @@ def produce(
     key: bytes | None = None,
     headers: Sequence[tuple[str, bytes]] = (),
     on_delivery: Callable[[KafkaError | None, Message], None] | None = None,
+    timestamp: int = 0,
 ) -> None:
-    """Hand a message to the producer, as soon as it has room."""
+    """Hand a message to the producer, as soon as it has room; ``timestamp`` is in milliseconds, and now if it is 0."""
     while True:
         try:
-            producer.produce(topic, value, key, headers=list(headers), on_delivery=on_delivery)
+            producer.produce(topic, value, key, headers=list(headers), on_delivery=on_delivery, timestamp=timestamp)
             return
         except BufferError:
             producer.poll(0.1)

@@ -170,6 +170,9 @@ class ClickHouse:
             connection.request("POST", f"/?{urllib.parse.urlencode(settings)}", sql.encode())
             answer = connection.getresponse()
             said = answer.read().decode()
+        except http.client.IncompleteRead as error:
+            # What went wrong in the middle of an answer stands at its end.
+            raise RuntimeError(error.partial[-500:].decode(errors="replace")) from error
         except http.client.HTTPException as error:
             raise ConnectionError(str(error)) from error
         finally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tests.chaos.faults import network, restarts, servers, workers
+from tests.chaos.faults import clocks, gateway, network, restarts, servers, tables, topics, workers
 from tests.chaos.installation import Installation
 from tests.chaos.schedule import Steps
 
@@ -41,14 +41,26 @@ ORIGINAL: dict[str, Kind] = {
 
 ADDED: dict[str, Kind] = {
     "rolling": restarts.rolling,
+    "gateway": gateway.kill,
+    "badrow": tables.bad_row,
+    "readonly": tables.read_only,
+    "diskfull": tables.full_disk,
+    "clock": clocks.senders,
+    "workerclock": clocks.worker,
+    "remade": topics.remade,
+    "outofrange": topics.out_of_range,
+    "partitions": topics.more_partitions,
     "rename": servers.rename,
 }
 
 APART: dict[str, str] = {
+    "remade": "not tried yet on a product that takes it",
+    "outofrange": "not tried yet on a product that takes it",
+    "partitions": "not tried yet on a product that takes it",
     "rename": "needs strace, and asks one question: what if ClickHouse is killed before it renames a part?",
 }
 
-BEFORE: frozenset[str] = frozenset()
+BEFORE = frozenset({"remade"})
 """Those that come before a round's events instead of among them."""
 
 KINDS: dict[str, Kind] = {**ORIGINAL, **ADDED}
