@@ -5,11 +5,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO_SECONDS ?= 20
 SOAK_MINUTES ?= 60
+CHAOS_PARALLEL ?= 1
+CHAOS_SHORT := kill,stopgroup,clickhouse,kafka,third,killgroup+clickhouse
 
 COMPILED := build/compiled
 COMPILED_PYTHON = cd $(COMPILED) && PYTHONPATH=$(CURDIR)/$(COMPILED) $(CURDIR)/$(BIN)/python
 
-.PHONY: demo install test lint wheel compiled test-compiled bench soak lock clean
+.PHONY: demo install test lint wheel compiled test-compiled bench soak chaos chaos-short lock clean
 
 demo: install
 	@$(BIN)/aftershock demo --seconds $(DEMO_SECONDS)
@@ -58,6 +60,15 @@ bench: compiled
 # Writes build/soak.csv and build/soak.svg.
 soak: compiled
 	$(COMPILED_PYTHON) -m benchmarks.soak --minutes $(SOAK_MINUTES) --out $(CURDIR)/build
+
+# Needs Java 17 and, once, Maven. The short form takes four minutes on two cores; the long one has every kind of fault
+# under each of the four settings, and then two or three at a time: some two hours.
+chaos-short: install
+	$(BIN)/python -m tests.chaos run 0 --rounds 6 --kinds $(CHAOS_SHORT) --issues 20 --seconds 10 --prove
+
+chaos: install
+	$(BIN)/python -m tests.chaos many --seeds 0-11 --kinds all --parallel $(CHAOS_PARALLEL) --go-on
+	$(BIN)/python -m tests.chaos many --seeds 100-107 --mode mixed --parallel $(CHAOS_PARALLEL) --go-on
 
 # The lock holds versions and hashes and no addresses, so it serves any index. `make lock` takes the newest versions.
 lock: install
