@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO_SECONDS ?= 20
+TEST_PROCESSES ?= 2
 SOAK_MINUTES ?= 60
 CHAOS_PARALLEL ?= 1
 CHAOS_SHORT := kill,stopgroup,clickhouse,kafka,third,killgroup+clickhouse
@@ -26,8 +27,9 @@ $(VENV)/installed: requirements.lock pyproject.toml schemas/producers/python/pyp
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e . -e schemas/producers/python
 	@touch $@
 
+# Most tests wait for servers: several processes, each with servers of its own, fill the gaps. A file stays together.
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 lint: install
 	$(BIN)/ruff check .
