@@ -208,12 +208,15 @@ def remedies(found: Sequence[Finding]) -> list[str]:
     lines: list[str] = []
     if repairable(found):
         lines.append("run `aftershock audit --repair` while Kafka has it")
-    differing = [one for one in found if isinstance(one, Difference) and one.bad]
-    if differing:
-        tables = sorted({one.table for one in differing})
-        days = sorted(one.day for one in differing if one.day)
-        span = f" --from {days[0]} --to {days[-1]}" if days else ""
-        lines += [f"run `aftershock rebuild {table}{span}`" for table in tables]
+    now = datetime.now(UTC)
+    days: dict[str, set[str]] = {}
+    for one in found:
+        if isinstance(one, Difference) and one.bad:
+            # What knows no days is looked through as far back as the ledger goes.
+            whole = {f"{now - timedelta(days=KEPT_DAYS):%Y-%m-%d}", f"{now:%Y-%m-%d}"}
+            days.setdefault(one.table, set()).update({one.day} if one.day else whole)
+    for table, of_table in sorted(days.items()):
+        lines.append(f"run `aftershock rebuild {table} --from {min(of_table)} --to {max(of_table)}`")
     if any(isinstance(one, Doubled | OverlapFound) or (isinstance(one, HoleFound) and one.bad) for one in found):
         lines.append("see docs/audit.md for what each of these means")
     return lines
