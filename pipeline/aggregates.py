@@ -27,6 +27,7 @@ from pipeline.clickhouse import INSERT_SETTINGS, ClickHouse
 from pipeline.errors import Unavailable
 from pipeline.ledger import token as token_of_batch
 from pipeline.records import Boundaries, Source
+from pipeline.tables.columns import COLUMNS
 
 PAST_VIEWS = "/past views"
 """How the token of an insert ends of which views make nothing."""
@@ -237,7 +238,8 @@ class Aggregates:
                 views.append((source["table"], target["table"], _FROM.sub("FROM {source}", select)))
         found: list[Aggregate] = []
         for source_table, target_table, select in views:
-            if source_table not in filled:
+            # Of those beside a week that is grouped anew nobody asks.
+            if source_table in COLUMNS:
                 found.append(self._aggregate(source_table, target_table, select, tables))
         for source_table, target_table, select in views:
             for first in [one for one in found if one.target == source_table]:

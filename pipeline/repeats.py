@@ -8,8 +8,12 @@ or was noted and is lost for good; nothing of it can still come, because noting 
 the table is compared with the rows, week by week, and the aggregates with their tokens (:mod:`pipeline.aggregates`),
 and what is missing is added past the views.
 
-A week of a table of plain rows lacks the batch when it has none of its rows: they arrive together. A ReplacingMergeTree
-may have put later rows in their place; there it lacks the batch when it has a row neither as it is nor as a later one.
+A week of a table of plain rows lacks the batch when it has none of its rows: they arrive together. Rows of an earlier
+life of the topic have the same offsets, and were received at other times. A time that cannot be is replaced by that at
+which the batch is processed, which is another one each time, but is never before this life began.
+
+A ReplacingMergeTree may have put later rows in the place of some; it lacks the batch when it has a row neither as it is
+nor as a later one. A row too many does no harm there.
 """
 
 # ruff: noqa: S608  every name and token that is put into SQL here is our own
@@ -35,9 +39,10 @@ log = logging.getLogger(__name__)
 PREFIX = "repeat_"
 LEFT_AFTER_S = 3600
 """A table of rows that is older was left behind by a worker that was killed."""
-IDENTITY = {"dead_letters": ("kafka_topic", "kafka_partition", "kafka_offset", "stage", "bytes")}
-"""What tells a row from those of other batches and of the topic's other lives; for the other tables, the partition, the
-offset and when Kafka received it, or else what the table is sorted by."""
+MOMENT = {"outcomes": "time"}
+"""The column that says when a row of a table without ``received`` was received, or what comes near to it."""
+CLOCKS_S = 60
+"""So far apart the clocks of workers and of ClickHouse may be."""
 
 _REPLACING = re.compile(r"ReplacingMergeTree(?:\((?:'[^']*', '[^']*'(?:, )?)?(?P<version>\w*)\))?")
 
@@ -48,13 +53,16 @@ class Repeated(Struct, frozen=True):
     Attributes:
         name: the table.
         partition: the expression that says which partition a row is in; ``''`` where there are none.
-        identity: the columns that tell rows apart; of a ReplacingMergeTree those that rows are merged by.
+        identity: the columns that tell rows of one life of a topic apart; of a ReplacingMergeTree those that rows are
+            merged by.
+        moment: the column that tells its lives apart; empty for a ReplacingMergeTree.
         version: the column of a ReplacingMergeTree of which the higher value stays; empty for other tables.
     """
 
     name: str
     partition: str
     identity: tuple[str, ...]
+    moment: str
     version: str
 
 
@@ -108,7 +116,7 @@ class Repeats:
         def insert(missing: list[str], past_views: str) -> None:
             self._insert(table, columns, f"{rows} WHERE {one_of(known.partition, missing)}", past_views)
 
-        added = until_complete(table, token, lambda: self._missing(known, rows), insert)
+        added = until_complete(table, token, lambda: self._missing(known, rows, source), insert)
         self._tell(table, added, source, boundaries)
         aggregates = self._aggregates.of(table)
         if aggregates and self._aggregates.hold(source, boundaries):
@@ -122,7 +130,7 @@ class Repeats:
             settings={**ONE_BLOCK, "insert_deduplication_token": token},
         )
 
-    def _missing(self, table: Repeated, rows: str) -> list[str]:
+    def _missing(self, table: Repeated, rows: str, source: Source) -> list[str]:
         """Return the partitions of a table that lack a batch."""
         key, partition, version = f"({', '.join(table.identity)})", table.partition, table.version
         if version:
@@ -136,17 +144,22 @@ class Repeats:
                 "WHERE t.there = 0 OR t.latest_of_row < r.latest_of_row ORDER BY name"
             )
         else:
+            moment = table.moment
             found = self._clickhouse.rows(
                 f"SELECT DISTINCT toString({partition}) AS name FROM {rows} WHERE {partition} NOT IN "
                 f"(SELECT {partition} FROM {table.name} WHERE {partition} IN (SELECT {partition} FROM {rows}) "
-                f"AND {key} IN (SELECT {key} FROM {rows})) ORDER BY name"
+                f"AND {key} IN (SELECT {key} FROM {rows}) AND "
+                f"(({key}, {moment}) IN (SELECT {key}, {moment} FROM {rows}) OR {moment} >= (SELECT min(created_at) "
+                "FROM topics WHERE topic = {topic:String} AND incarnation = {incarnation:String}) "
+                f"- INTERVAL {CLOCKS_S} SECOND)) ORDER BY name",
+                {"topic": source.topic, "incarnation": source.incarnation},
             )
         return [row["name"] for row in found]
 
     def _table(self, name: str) -> Repeated:
         [row] = self._clickhouse.rows(
             "SELECT engine_full, partition_key, sorting_key, (SELECT count() FROM system.columns WHERE "
-            "database = currentDatabase() AND table = {name:String} AND name = 'received') AS received "
+            "database = currentDatabase() AND table = {name:String} AND name = 'kafka_topic') AS kafka_topic "
             "FROM system.tables WHERE database = currentDatabase() AND name = {name:String}",
             {"name": name},
         )
@@ -154,9 +167,10 @@ class Repeats:
         partition = row["partition_key"] or NO_PARTITION
         replacing = _REPLACING.search(row["engine_full"])
         if replacing:
-            return Repeated(name, partition, sorting, replacing["version"] or "kafka_offset")
-        told_by = ("received",) if row["received"] else sorting
-        return Repeated(name, partition, IDENTITY.get(name, ("kafka_partition", "kafka_offset", *told_by)), "")
+            return Repeated(name, partition, sorting, "", replacing["version"] or "kafka_offset")
+        topic = ("kafka_topic",) if row["kafka_topic"] else ()
+        identity = (*topic, "kafka_partition", "kafka_offset")
+        return Repeated(name, partition, identity, MOMENT.get(name, "received"), "")
 
     def _tell(self, table: str, partitions: list[str], source: Source, boundaries: Boundaries) -> None:
         if not partitions:

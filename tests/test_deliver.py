@@ -97,6 +97,7 @@ class Again:
         lines: bytes | Iterator[bytes],
         token: str,
     ) -> None:
+        self.servers.log.append(f"again {table} {token}")
         self.servers.insert(table, columns, lines, token)
 
 
@@ -402,6 +403,40 @@ def test_clickhouse_refuses_one_row_and_has_the_others_once_though_all_is_done_t
     assert Ledger(server).begun(source, 7).batches == [Boundaries(0, 7)]
     assert Ledger(server).begun(source, 8).batches == []
     assert Ledger(server).begun(Source("errors", "another life", 0), 0).batches == []
+
+
+@pytest.mark.parametrize("table", ["errors", "issues", "errors_per_minute", "errors_per_hour", "dead_letters"])
+def test_a_batch_that_was_begun_before_is_completed_where_clickhouse_knows_it_and_has_lost_it(
+    clickhouse: str, names: Any, executor: ThreadPoolExecutor, table: str
+) -> None:
+    """Divided batches too: each of their pieces has a token."""
+    server = Sink(ClickHouseSettings(url=clickhouse, database=names.database))
+    migrate_clickhouse(server, RetentionSettings(), lambda _line: None)
+
+    def deliver(*, begun_before: bool) -> list[float]:
+        batch = gathered_batch(*events(8))
+        batch.begun_before = begun_before
+        run(delivered(delivery(server, executor, with_bad_row), batch))
+        counted = ("issues", "errors_per_minute", "errors_per_hour")
+        sums = [server.rows(f"SELECT sum(count) AS n FROM {one}")[0]["n"] for one in counted]
+        return sums + [server.rows(f"SELECT count() AS n FROM {one}")[0]["n"] for one in ("errors", "dead_letters")]
+
+    assert deliver(begun_before=False) == [7, 7, 7, 7, 1]
+    server.command(f"DELETE FROM {table} WHERE 1", settings={"lightweight_deletes_sync": 2})
+    assert deliver(begun_before=False) != [7, 7, 7, 7, 1]
+    for _ in range(2):
+        assert deliver(begun_before=True) == [7, 7, 7, 7, 1]
+
+
+def test_what_clickhouse_has_not_answered_to_is_inserted_with_more_care_from_then_on(
+    executor: ThreadPoolExecutor,
+) -> None:
+    servers, batch = Servers(away=1), gathered_batch(*events(3))
+    assert not batch.begun_before
+    run(delivered(delivery(servers, executor), batch))
+    assert batch.begun_before
+    assert servers.log.count("again errors errors/life/0/0-2/errors") == 1
+    assert servers.log.count("insert errors errors/life/0/0-2/errors") == 2
 
 
 def test_counts_of_a_batch_are_for_one_partition_each(executor: ThreadPoolExecutor) -> None:

@@ -231,22 +231,51 @@ def lose_all(server: ClickHouse) -> None:
         lose(server, table)
 
 
-def test_an_earlier_life_of_the_topic_is_not_taken_for_this_one(database: ClickHouse, life: str) -> None:
-    now = int(time.time() * 1000)
-    earlier = Insert(database, "errors", f"{life}-earlier", at_ms=now - 60_000)
-    insert = Insert(database, "errors", life, at_ms=now)
+PLAIN = sorted(set(SOURCES) - {"alerts", "issue_changes", "release_commits", "release_refs", "sessions"})
+
+
+@pytest.mark.parametrize("table", PLAIN)
+def test_an_earlier_life_of_the_topic_is_not_taken_for_this_one(database: ClickHouse, life: str, table: str) -> None:
+    now, hour = int(time.time() * 1000), 3_600_000
+    topics = [(f"{life}-earlier", now - 3 * hour), (life, now - hour)]
+    for name, born in topics:
+        database.command(
+            "INSERT INTO topics (topic, incarnation, created_at) "
+            f"VALUES ('{source_of(table).topic}', '{name}', fromUnixTimestamp64Milli({born}, 'UTC'))"
+        )
+    earlier = Insert(database, table, f"{life}-earlier", at_ms=now - 2 * hour)
+    insert = Insert(database, table, life, at_ms=now)
     earlier.once()
     insert.once()
     wanted = everything(database)
-    lose_all(database)
+    lost = dict.fromkeys((table, *TARGETS.get(table, ())), 1)
+    for one in lost:
+        lose(database, one)
     earlier.again()
-    assert earlier.restored() == dict.fromkeys(("errors", *TARGETS["errors"]), 1)
+    assert earlier.restored() == lost
     insert.again()
-    assert insert.restored() == dict.fromkeys(("errors", *TARGETS["errors"]), 1)
+    assert insert.restored() == lost
     assert in_order(everything(database)) == in_order(wanted)
-    for one in (insert, earlier):
-        one.again()
+    for repeated in (insert, earlier):
+        repeated.again()
     assert in_order(everything(database)) == in_order(wanted)
+
+
+@pytest.mark.parametrize("table", PLAIN)
+def test_a_row_that_was_received_at_another_time_when_it_is_made_again_is_the_same(
+    database: ClickHouse, life: str, table: str
+) -> None:
+    """Where Kafka's time cannot be, that of the processing stands for it."""
+    now = int(time.time() * 1000)
+    topic = source_of(table).topic
+    database.command(f"INSERT INTO topics (topic, incarnation) VALUES ('{topic}', '{life}')")
+    insert = Insert(database, table, life, at_ms=now)
+    insert.once()
+    before = everything(database)
+    insert.lines = insert.lines.replace(str(now).encode(), str(now + 1234).encode())
+    insert.again()
+    assert everything(database) == before
+    assert insert.restored() == {}
 
 
 @pytest.mark.parametrize("lost", [False, True])
