@@ -44,7 +44,8 @@ ADDED: dict[str, Kind] = {
     "gateway": gateway.kill,
     "badrow": tables.bad_row,
     "readonly": tables.read_only,
-    "diskfull": tables.full_disk,
+    "diskfull": tables.low_disk,
+    "diskend": tables.full_disk,
     "clock": clocks.senders,
     "workerclock": clocks.worker,
     "remade": topics.remade,
@@ -54,6 +55,7 @@ ADDED: dict[str, Kind] = {
 }
 
 APART: dict[str, str] = {
+    "diskend": "this ClickHouse keeps parts whose marks it could not write, and cannot read them: Empty marks file",
     "remade": "not tried yet on a product that takes it",
     "outofrange": "not tried yet on a product that takes it",
     "partitions": "not tried yet on a product that takes it",
@@ -62,6 +64,9 @@ APART: dict[str, str] = {
 
 BEFORE = frozenset({"remade"})
 """Those that come before a round's events instead of among them."""
+
+ON_SMALL_DISK = frozenset({"diskfull", "diskend"})
+"""Those that need ClickHouse on a disk that can be filled."""
 
 KINDS: dict[str, Kind] = {**ORIGINAL, **ADDED}
 ROTATION = tuple(name for name in KINDS if name not in APART)
