@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from tests.chaos.alerts import AlertTopic
 from tests.chaos.errors import compare_totals
-from tests.chaos.faults import chosen_kinds
+from tests.chaos.faults import ON_SMALL_DISK, chosen_kinds
 from tests.chaos.findings import Finding
 from tests.chaos.installation import Installation
 from tests.chaos.load import SMALL, Shape
@@ -57,7 +57,7 @@ class Run:
         self.directory = (options.directory or RUNS / f"{options.seed}-{int(time.time())}").absolute()
         kinds = {one for several in chosen_kinds(options.kinds) for one in several.split("+")}
         self.here = Installation(
-            options, self.directory, toml(variant, self.shapes), self.say, small_disk="diskfull" in kinds
+            options, self.directory, toml(variant, self.shapes), self.say, small_disk=bool(kinds & ON_SMALL_DISK)
         )
         self.alerts = AlertTopic(self.here.ports.bootstrap)
         self.rounds: list[Round] = []
@@ -116,13 +116,21 @@ class Run:
         return not findings
 
     def _compare(self, one: Round) -> list[Finding]:
-        findings = _compared(one)
+        findings = self._compared(one)
         if findings and not one.sabotage:
             self.say(f"   not right at first, looked at again in {AGAIN_S:.0f} s: {[f.text for f in findings[:6]]}")
             self.here.schedule.pause(AGAIN_S)
-            findings = _compared(one)
-        kept = {each.project: each.kept for each in self.rounds}
-        return findings + compare_totals(self.here.clickhouse, kept, thinned=one.variant.thinned) + self._topic()
+            findings = self._compared(one)
+        return findings
+
+    def _compared(self, one: Round) -> list[Finding]:
+        try:
+            findings = one.compare()
+            kept = {each.project: each.kept for each in self.rounds}
+            findings += compare_totals(self.here.clickhouse, kept, thinned=one.variant.thinned)
+        except RuntimeError as error:
+            return [Finding("row", 1, f"ClickHouse cannot read what it has stored: {error}")]
+        return findings + self._topic()
 
     def _topic(self) -> list[Finding]:
         """Compare how many records there are on the topic of errors with how many were sent."""
@@ -171,14 +179,6 @@ class Run:
             f" {sum(count for _, count in heard['not_json'])}"
         )
         here.stop()
-
-
-def _compared(one: Round) -> list[Finding]:
-    """Compare a round; that what is stored cannot be read is wrong as well."""
-    try:
-        return one.compare()
-    except RuntimeError as error:
-        return [Finding("row", 1, f"ClickHouse cannot read what it has stored: {error}")]
 
 
 def run(options: Options, *, proof: bool = False) -> bool:

@@ -13,18 +13,22 @@ _NOTHING = "nothing broken"
 _ALL = "all"
 _COLUMNS = (
     "kind", "rounds", "wrong", "lost", "doubled", "alerts missing", "alerts extra", "aggregates off", "others off",
-    "left out", "recovery median s", "most s", "log lines",
+    "stuck", "left out", "recovery median s", "most s", "log lines",
 )  # fmt: skip
 _SORTS = ("lost", "doubled", "alert missing", "alert extra", "aggregate")
 
 
 class Line(NamedTuple):
-    """A line of the table; ``found`` has the figures of the columns from ``lost`` to ``others off``."""
+    """A line of the table; ``found`` has the figures of the columns from ``lost`` to ``others off``.
+
+    ``stuck`` are the rounds that went on only when the workers were killed by hand.
+    """
 
     kind: str
     rounds: int
     wrong: int
     found: tuple[float, ...]
+    stuck: int
     skipped: int
     recovery: tuple[float, float] | None
     log_lines: int
@@ -32,7 +36,7 @@ class Line(NamedTuple):
     def cells(self) -> tuple[str, ...]:
         """Return it as text."""
         recovery = ("-", "-") if self.recovery is None else tuple(f"{one:.1f}" for one in self.recovery)
-        figures = (self.rounds, self.wrong, *self.found, self.skipped)
+        figures = (self.rounds, self.wrong, *self.found, self.stuck, self.skipped)
         return (self.kind, *(f"{figure:g}" for figure in figures), *recovery, str(self.log_lines))
 
 
@@ -66,6 +70,7 @@ def _line(kind: str, rounds: Sequence[dict[str, Any]]) -> Line:
         len(rounds),
         sum(one["verdict"] != "ok" for one in rounds),
         (*sums, others),
+        sum(bool(one.get("by_hand")) for one in rounds),
         sum(bool(one.get("skipped")) for one in rounds),
         (statistics.median(recoveries), max(recoveries)) if recoveries else None,
         sum(one.get("log_lines", 0) for one in rounds),

@@ -146,6 +146,7 @@ def test_the_table_counts_by_kind(tmp_path: Path) -> None:
             "verdict": "VIOLATION",
             "found": {"lost": 4, "alert missing": 2, "ledger": 1, "harness": 1},
             "skipped": ["kafka: no"],
+            "by_hand": True,
         },
         {"kinds": [], "recovery": {}, "verdict": "VIOLATION"},
     ]
@@ -155,11 +156,11 @@ def test_the_table_counts_by_kind(tmp_path: Path) -> None:
     assert list(lines) == ["kill", "nothing broken", "several at once", "all"]
     assert (lines["kill"].rounds, lines["kill"].recovery, lines["kill"].log_lines) == (2, (6.0, 9.0), 12)
     assert list(lines["several at once"].found) == [4, 0, 2, 0, 0, 2]
-    assert lines["several at once"].skipped == 1
+    assert (lines["several at once"].stuck, lines["several at once"].skipped) == (1, 1)
     assert (lines["all"].rounds, lines["all"].wrong) == (4, 2)
     text = as_text(list(lines.values())).splitlines()
     assert text[0].split()[:3] == ["kind", "rounds", "wrong"]
-    assert text[1].split() == ["kill", "2", "0", "0", "0", "0", "0", "0", "0", "0", "6.0", "9.0", "12"]
+    assert text[1].split() == ["kill", "2", "0", "0", "0", "0", "0", "0", "0", "0", "0", "6.0", "9.0", "12"]
 
 
 def test_recovery_is_counted_from_the_end_of_the_last_fault() -> None:

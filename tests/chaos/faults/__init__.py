@@ -44,7 +44,8 @@ ADDED: dict[str, Kind] = {
     "gateway": gateway.kill,
     "badrow": tables.bad_row,
     "readonly": tables.read_only,
-    "diskfull": tables.full_disk,
+    "diskfull": tables.low_disk,
+    "diskend": tables.full_disk,
     "clock": clocks.senders,
     "workerclock": clocks.worker,
     "remade": topics.remade,
@@ -54,14 +55,16 @@ ADDED: dict[str, Kind] = {
 }
 
 APART: dict[str, str] = {
-    "remade": "not tried yet on a product that takes it",
-    "outofrange": "not tried yet on a product that takes it",
-    "partitions": "not tried yet on a product that takes it",
+    "diskend": "this ClickHouse keeps parts whose marks it could not write, and cannot read them: Empty marks file",
+    "partitions": "workers do not read new partitions before they start again: stuck after 150 s, nothing lost",
     "rename": "needs strace, and asks one question: what if ClickHouse is killed before it renames a part?",
 }
 
 BEFORE = frozenset({"remade"})
 """Those that come before a round's events instead of among them."""
+
+ON_SMALL_DISK = frozenset({"diskfull", "diskend"})
+"""Those that need ClickHouse on a disk that can be filled."""
 
 KINDS: dict[str, Kind] = {**ORIGINAL, **ADDED}
 ROTATION = tuple(name for name in KINDS if name not in APART)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from io import FileIO
+from pathlib import Path
 
 from tests.chaos.installation import Installation
 from tests.chaos.load import Event
@@ -17,6 +19,8 @@ _LOOK_S = 0.3
 _REFUSED_S = (4, 15)
 _FULL_S = (4, 12)
 _MERGES_END_S = 2.0
+_LITTLE_BYTES = 3 << 20
+"""Less than ClickHouse wants to reserve for a few inserts at a time, and more than they need."""
 _ZEROS = bytes(1 << 16)
 _STATEMENT_S = 5.0
 _LETTERS_S = 150.0
@@ -33,33 +37,45 @@ def read_only(here: Installation) -> Steps:
         yield from altered(here, f"ALTER TABLE {table} MODIFY SETTING table_readonly = 0")
 
 
-def full_disk(here: Installation) -> Steps:
-    """The disk of ClickHouse is full for a while.
+def low_disk(here: Installation) -> Steps:
+    """The disk of ClickHouse has so little room that it refuses inserts (NOT_ENOUGH_SPACE)."""
+    yield from _disk_with(here, "no room on the disk", _LITTLE_BYTES)
 
-    Nothing is merged meanwhile: this ClickHouse keeps a merged part whose marks it could not write, and cannot read it.
-    """
+
+def full_disk(here: Installation) -> Steps:
+    """The disk of ClickHouse has no byte left, and inserts fail in the middle."""
+    yield from _disk_with(here, "full disk", 0)
+
+
+def _disk_with(here: Installation, kind: str, room: int) -> Steps:
     if here.disk is None:
-        here.skip("diskfull", here.no_disk)
+        here.skip(kind, here.no_disk)
         return
     ballast = here.clickhouse.directory / "ballast"
-    with here.fault("full disk", "clickhouse"):
+    with here.fault(kind, "clickhouse"):
+        # What a merge has reserved is taken from it here, which no other program would do on purpose.
         yield from altered(here, "SYSTEM STOP MERGES")
         yield _MERGES_END_S
         until = time.time() + here.chance.uniform(*_FULL_S)
         with ballast.open("wb", buffering=0) as file:
             while time.time() < until:
                 # Again and again: parts that are dropped make room.
-                _fill(file)
+                _fill(file, ballast.parent, room)
                 yield _LOOK_S
         ballast.unlink()
         yield from altered(here, "SYSTEM START MERGES")
 
 
-def _fill(file: FileIO) -> None:
-    """Write to a file until its disk is full."""
+def _fill(file: FileIO, place: Path, room: int) -> None:
+    """Write to a file until its disk has no more than some bytes left."""
     with suppress(OSError):
-        while True:
-            file.write(_ZEROS)
+        while (free := _free_bytes(place)) > room or not room:
+            file.write(_ZEROS[: max(free - room, 1)])
+
+
+def _free_bytes(place: Path) -> int:
+    found = os.statvfs(place)
+    return found.f_bavail * found.f_frsize
 
 
 def bad_row(here: Installation) -> Steps:

@@ -71,7 +71,9 @@ def out_of_range(here: Installation) -> Steps:
                 for (topic, partition), (_, high) in sorted(position.ends.items())
                 if topic == "errors" and 0 <= position.committed[topic, partition] < high
             ]
-            _answered(_administration(here).delete_records(before).values())
+            # The client must live until it has the answers.
+            client = _administration(here)
+            _answered(client.delete_records(before).values())
             here.expired += [
                 Expired(one.partition, position.committed["errors", one.partition], one.offset) for one in before
             ]
