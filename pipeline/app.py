@@ -77,8 +77,8 @@ MOST_INSERTS = 4
 """So many tables get rows of one batch at most. Each insert has a thread while its batch is in the stages; one that had
 to wait for the others' threads would hold up the stages, which the others wait for."""
 LONGEST_END_S = 20.0
-"""So long a worker that has failed may take to end in order, before it ends at once: its supervisor waits for that, and
-whatever it may still be waiting for is done again by the next one."""
+"""How long a worker that stops, or has failed, may take to end in order, before it ends at once. Its supervisor waits
+for that, and whatever it may still be waiting for is done again by the next one."""
 
 
 class Whole(Schema):  # type: ignore[misc]
@@ -271,6 +271,7 @@ class Worker:
 
     async def _on_shutdown(self, _app: Any, **_kwargs: Any) -> None:
         """Let what is in flight become done, so that the next worker does not have to do it again."""
+        end_in_any_case(0)  # Faust's last commit waits for Kafka, however long it is away
         if self._watching is not None:
             self._watching.cancel()
         drained = asyncio.gather(*(intake.drain() for intake in self._intakes.values()))
@@ -439,13 +440,18 @@ class Worker:
             else:
                 log.error("the worker stops: %s", type(error).__name__, exc_info=error)
             self.app.loop.create_task(self._stop())
-            end = threading.Timer(LONGEST_END_S, os._exit, (getattr(error, "exit_code", 1),))
-            end.daemon = True
-            end.start()
+            end_in_any_case(getattr(error, "exit_code", 1))
 
     async def _stop(self) -> None:
         service: Service = self.app
         await service.crash(self.failure or RuntimeError("the worker failed"))
+
+
+def end_in_any_case(exit_code: int) -> None:
+    """Have the process end within :data:`LONGEST_END_S`, whatever it may still wait for by then."""
+    end = threading.Timer(LONGEST_END_S, os._exit, (exit_code,))
+    end.daemon = True
+    end.start()
 
 
 def make_app(settings: Settings) -> faust.App:

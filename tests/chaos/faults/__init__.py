@@ -56,7 +56,6 @@ ADDED: dict[str, Kind] = {
 
 APART: dict[str, str] = {
     "diskend": "this ClickHouse keeps parts whose marks it could not write, and cannot read them: Empty marks file",
-    "partitions": "workers do not read new partitions before they start again: stuck after 150 s, nothing lost",
     "rename": "needs strace, and asks one question: what if ClickHouse is killed before it renames a part?",
 }
 
