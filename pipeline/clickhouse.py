@@ -57,6 +57,10 @@ TRANSIENT = frozenset(
 
 UNKNOWN_DATABASE = 81
 
+WHOLE_ANSWERS: Mapping[str, Any] = {"wait_end_of_query": 1}
+"""Settings with which a query answers with all of its rows or with its error. Otherwise an error that comes after the
+answer has begun takes the place of rows, and fewer are read, or none."""
+
 INSERT_SETTINGS: Mapping[str, Any] = {
     # One block an insert, so that one token stands for all of it.
     "input_format_parallel_parsing": 0,
@@ -124,7 +128,7 @@ class ClickHouse:
             RequestRejected: the query is not valid.
         """
         try:
-            result = self._connected().query(sql, parameters=dict(parameters or {}))
+            result = self._connected().query(sql, parameters=dict(parameters or {}), settings=dict(WHOLE_ANSWERS))
         except ClickHouseError as error:
             raise self._translated(error, "query", quote=True) from None
         return list(result.named_results())
@@ -137,7 +141,7 @@ class ClickHouse:
             RequestRejected: the query is not valid.
         """
         try:
-            return bytes(self._connected().raw_query(sql, fmt=fmt))
+            return bytes(self._connected().raw_query(sql, fmt=fmt, settings=dict(WHOLE_ANSWERS)))
         except ClickHouseError as error:
             raise self._translated(error, "query", quote=True) from None
 
@@ -150,11 +154,9 @@ class ClickHouse:
             Unavailable: the server could not be reached.
             RequestRejected: the query is not valid.
         """
-        # Without it an error in the middle would come after the first rows, in their place.
-        settings = {"wait_end_of_query": 1}
         bound = dict(parameters) if parameters else None
         try:
-            with self._connected().raw_stream(sql, parameters=bound, fmt=fmt, settings=settings) as answer:
+            with self._connected().raw_stream(sql, parameters=bound, fmt=fmt, settings=dict(WHOLE_ANSWERS)) as answer:
                 while piece := answer.read(STREAM_BYTES):
                     yield bytes(piece)
         except ClickHouseError as error:

@@ -337,3 +337,12 @@ def test_a_query_that_still_runs_as_it_is_sent_again_is_tried_later(database: Cl
             database.command("SELECT 1", settings={"query_id": "twice"})
     finally:
         first.join()
+
+
+def test_an_error_in_the_middle_of_an_answer_is_an_error_and_not_fewer_rows(database: ClickHouse) -> None:
+    """Whoever takes half of the ledger for all of it forms other batches."""
+    half = "SELECT throwIf(number = 500000) AS n FROM numbers(1000000) SETTINGS max_block_size = 1000"
+    with pytest.raises(RequestRejected):
+        database.rows(half)
+    with pytest.raises(RequestRejected):
+        database.raw(half, "JSONEachRow")
