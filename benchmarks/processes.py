@@ -59,7 +59,7 @@ def descriptors(pid: int) -> int:
 
 def command_line(pid: int) -> list[str]:
     """Return the arguments that a process was started with (proc(5), cmdline)."""
-    return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").removesuffix("\0").split("\0")
 
 
 def busy_seconds() -> float:

@@ -32,6 +32,7 @@ class Logbook:
             options: dict[str, Any] = {"transactional_id": "t"} if transactional else {"acks": "all"}
             client = AIOKafkaProducer(bootstrap_servers=self.aftershock.settings.kafka.bootstrap, **options)
             await client.start()
+            end = await self._end() + count + 1
             try:
                 if transactional:
                     await client.begin_transaction()
@@ -39,10 +40,23 @@ class Logbook:
                     await client.send_and_wait(self.place.topic, b"{}%d" % number, partition=self.partition)
                 if transactional:
                     await client.commit_transaction()
+                    # The broker answers before it has written the marker.
+                    async with asyncio.timeout(30):
+                        while await self._end() < end:  # noqa: ASYNC110  nothing tells
+                            await asyncio.sleep(0.05)
             finally:
                 await client.stop()
 
         asyncio.run(send())
+
+    async def _end(self) -> int:
+        """Return where the partition's log ends."""
+        client = AIOKafkaConsumer(bootstrap_servers=self.aftershock.settings.kafka.bootstrap)
+        await client.start()
+        try:
+            return int((await client.end_offsets([self.place]))[self.place])
+        finally:
+            await client.stop()
 
     def commit(self, offset: int) -> None:
         """Commit an offset for the workers' group."""

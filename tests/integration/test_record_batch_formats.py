@@ -126,6 +126,9 @@ def test_the_end_of_a_transaction_is_committed_past_and_in_the_ledger(installati
     with installation.worker() as worker:
         asyncio.run(sent.in_transactions())
         installation.wait_for_rows(len(sent.ids))
+        # The broker answers before it has written the marker.
+        last = "SELECT max(last_offset) AS last FROM batches WHERE topic = 'errors'"
+        installation.wait_for("the marker in the ledger", lambda: installation.value(last) == 2 * EACH + 1)
         installation.wait_for("no lag", lambda: _lag(worker, f"{sent.topic}-{PARTITION}") == 0)
     rows = installation.rows(
         "SELECT first_offset, last_offset FROM batches WHERE topic = 'errors' ORDER BY first_offset"
