@@ -64,7 +64,7 @@ soak: compiled
 	$(COMPILED_PYTHON) -m benchmarks.soak --minutes $(SOAK_MINUTES) --out $(CURDIR)/build
 
 # Needs Java 17 and, once, Maven. The short form takes four minutes on two cores; the long one has every kind of fault
-# under each of the four settings, and then two or three at a time: some two hours.
+# under each of the four settings, and then two or three at a time: it takes hours.
 chaos-short: install
 	$(BIN)/python -m tests.chaos run 0 --rounds 6 --kinds $(CHAOS_SHORT) --issues 20 --seconds 10 --prove
 

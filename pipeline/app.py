@@ -43,7 +43,7 @@ from pipeline.issues.states import IssueStates
 from pipeline.issues.store import IssueStore
 from pipeline.ledger import Ledger
 from pipeline.metrics import Metrics
-from pipeline.partitions import Sequence as ReadingSequence
+from pipeline.partitions import ReadingSequence
 from pipeline.patient import Transport
 from pipeline.records import Record
 from pipeline.repeats import Repeats

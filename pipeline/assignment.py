@@ -96,8 +96,8 @@ class Assignment:
         Raises:
             Unavailable: ClickHouse does not answer now.
         """
-        lives: dict[str, Life] = await self._blocking(self._ledger.lives)
-        return {topic: life.incarnation for topic, life in lives.items()}
+        found: dict[str, str] = await self._blocking(self._ledger.incarnations)
+        return found
 
     async def _restored(self, source: Source, life: Life, offsets: LogOffsets) -> Restored:
         begun = await self._begun(source, 0 if offsets.committed is None else offsets.committed)

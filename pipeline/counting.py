@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from pipeline.issues.reactions import Reaction
 from pipeline.metrics import Metrics
-from pipeline.partitions import Sequence as ReadingSequence
+from pipeline.partitions import ReadingSequence
 from pipeline.record_batches import Unreadable, records_of
 from pipeline.records import Fetch, Record, RecordBatch
 from pipeline.windows import Windows

@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from msgspec import Struct
 
 from pipeline.gather import Gatherer, Limits
-from pipeline.partitions import Restored, Sequence
+from pipeline.partitions import ReadingSequence, Restored
 from pipeline.records import Fetch, GatheredBatch
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class Intake:
         limits: Limits,
         most_in_flight: int,
         most_in_stages: int,
-        sequence: Sequence,
+        sequence: ReadingSequence,
         restore: Callable[[int], Awaitable[Restored]],
         deliver: Deliver,
         done: Callable[[int, int], None],

@@ -76,7 +76,7 @@ def first_to_read(offsets: LogOffsets, last_in_ledger: int | None) -> int:
     return offsets.begin if last_in_ledger is None else max(last_in_ledger + 1, offsets.begin)
 
 
-class Sequence:
+class ReadingSequence:
     """Sees to it that one partition after the other is read without a hole, and says so where it was not.
 
     Args:

@@ -15,8 +15,7 @@ from pipeline.counting import Counting
 from pipeline.issues.reactions import Reaction
 from pipeline.issues.states import IssueStates
 from pipeline.metrics import Metrics
-from pipeline.partitions import LogOffsets
-from pipeline.partitions import Sequence as ReadingSequence
+from pipeline.partitions import LogOffsets, ReadingSequence
 from pipeline.record_batches import described
 from pipeline.records import Fetch, RecordBatch
 from pipeline.windows import Windows

@@ -11,7 +11,7 @@ from pipeline.gather import Limits
 from pipeline.intake import TICK_S, Deliver, Intake
 from pipeline.lease import Overtaken
 from pipeline.metrics import Metrics
-from pipeline.partitions import ASTRAY_S, LogOffsets, Restored, Sequence
+from pipeline.partitions import ASTRAY_S, LogOffsets, ReadingSequence, Restored
 from pipeline.records import Boundaries, Fetch, GatheredBatch, RecordBatch, Source
 
 
@@ -95,7 +95,7 @@ class Deliveries:
             limits=Limits(records, 1_000_000, 1_000_000, 0.5),
             most_in_flight=most_in_flight,
             most_in_stages=most_in_stages,
-            sequence=Sequence(self, self.metrics, "errors", lambda: self.now),
+            sequence=ReadingSequence(self, self.metrics, "errors", lambda: self.now),
             restore=self.restore,
             deliver=deliver or self.deliver,
             done=lambda partition, offset: self.done.append((partition, offset)),

@@ -13,7 +13,7 @@ from pipeline.gather import Limits
 from pipeline.intake import Intake
 from pipeline.lease import Overtaken
 from pipeline.metrics import Metrics
-from pipeline.partitions import ASTRAY_S, LogOffsets, Restored, Sequence, first_to_read
+from pipeline.partitions import ASTRAY_S, LogOffsets, ReadingSequence, Restored, first_to_read
 from pipeline.records import Boundaries, Fetch, GatheredBatch, RecordBatch, Source
 
 SOURCE = Source("errors", "life", 0)
@@ -48,7 +48,7 @@ class Installation:
             limits=LIMITS,
             most_in_flight=3,
             most_in_stages=3,
-            sequence=Sequence(self, Metrics(), "errors", lambda: self.now),
+            sequence=ReadingSequence(self, Metrics(), "errors", lambda: self.now),
             restore=self.restore,
             deliver=self.deliver,
             done=self.done,
