@@ -63,7 +63,12 @@ class Logbook:
 
         async def commit() -> None:
             kafka = self.aftershock.settings.kafka
-            client = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap, group_id=f"{kafka.topic_prefix}aftershock")
+            client = AIOKafkaConsumer(
+                bootstrap_servers=kafka.bootstrap,
+                group_id=f"{kafka.topic_prefix}aftershock",
+                # Else what it would read next is committed when it stops, which is not the offset that was wanted.
+                enable_auto_commit=False,
+            )
             await client.start()
             try:
                 client.assign([self.place])
