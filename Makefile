@@ -49,7 +49,7 @@ test-compiled: compiled
 	$(COMPILED_PYTHON) -m pytest -q tests/scrub/test_scrub_corpus.py tests/scrub/test_properties.py \
 		tests/scrub/test_policy.py tests/scrub/test_scan.py tests/scrub/test_number_runs.py \
 		tests/scrub/test_outline.py tests/scrub/test_sections.py tests/scrub/test_linear.py tests/fingerprint \
-		tests/test_decode.py tests/test_surrogates.py tests/test_rows.py tests/test_process.py tests/test_count.py
+		tests/payload tests/tables/test_rows.py tests/stages/test_transform.py tests/counts/test_batch_counts.py
 
 bench: compiled
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock

@@ -14,7 +14,7 @@ from typing import Any
 from setuptools import Extension, setup
 
 HOT = (
-    *("count", "matching", "normalize", "rows", "span_attributes"),
+    *("counts.batch_counts", "payload.matching", "payload.normalize", "tables.rows", "tables.span_attributes"),
     *(f"fingerprint.{name}" for name in ("grouping", "titles", "variables", "versions")),
     *(f"fingerprint.v1.{file.stem}" for file in sorted(Path("pipeline/fingerprint/v1").iterdir())),
     *(f"scrub.{file.stem}" for file in sorted(Path("pipeline/scrub").iterdir())),
@@ -25,7 +25,7 @@ INTERPRETED = frozenset(
         *(f"scrub.{name}" for name in ("allow", "audit", "kinds", "number_runs", "outline", "policy", "scrubber")),
     )
 )
-IN_C = ("_surrogates", "scrub._number_runs", "scrub._outline")
+IN_C = ("payload._surrogates", "scrub._number_runs", "scrub._outline")
 
 
 def extensions() -> list[Any]:

@@ -15,13 +15,13 @@ import msgspec
 from aiokafka import AIOKafkaConsumer
 
 from benchmarks.events import PROJECT
-from pipeline.clickhouse import ClickHouse
-from pipeline.config import load_settings
-from pipeline.decode import Decoded
+from pipeline.config.settings import load_settings
+from pipeline.edges.clickhouse import ClickHouse
 from pipeline.fingerprint import Grouped
 from pipeline.fingerprint.result import Frames
-from pipeline.records import Origin
-from pipeline.rows import ERROR_COLUMNS, ERRORS_TABLE, Row, error_row
+from pipeline.payload.decode import Decoded
+from pipeline.records.record import Origin
+from pipeline.tables.rows import ERROR_COLUMNS, ERRORS_TABLE, Row, error_row
 from schemas.event import Event
 
 BATCH_EVENTS = 1000

@@ -29,8 +29,8 @@ from benchmarks.targets import Target
 from deploy.local.gateway import LOCAL_KEY, Gateway
 from deploy.local.kafka import ApacheKafka
 from deploy.local.ports import free_port
-from pipeline import kafka
-from pipeline.config import KafkaSettings
+from pipeline.edges import kafka
+from pipeline.edges.settings import KafkaSettings
 from schemas.topics import ERRORS, SPANS
 
 TIMES_BUGSINK = 25.0

@@ -16,9 +16,9 @@ from typing import Any
 import msgspec
 
 from deploy.local.ports import LOOPBACK
+from pipeline.config.gateway import GatewaySettings
 from pipeline.gateway import encodings, envelope
 from pipeline.gateway.rejection import Rejected
-from pipeline.gateway.settings import GatewaySettings
 
 LOOPS = ("asyncio", "uvloop")
 

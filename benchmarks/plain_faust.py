@@ -20,7 +20,7 @@ from typing import Any
 import clickhouse_connect
 import faust
 
-from pipeline.config import load_settings
+from pipeline.config.settings import load_settings
 
 BATCH_ROWS = 1000
 BATCH_SECONDS = 1.0

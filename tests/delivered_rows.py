@@ -9,10 +9,10 @@ from typing import Any
 
 from msgspec.json import Encoder
 
-from pipeline.clickhouse import ClickHouse
-from pipeline.deliver import DEAD_LETTER_COLUMNS, DEAD_LETTERS_TABLE
-from pipeline.ledger import Ledger
-from pipeline.records import Boundaries, Source
+from pipeline.edges.clickhouse import ClickHouse
+from pipeline.intake.ledger import Ledger
+from pipeline.records.record import Boundaries, Source
+from pipeline.store.deliver import DEAD_LETTER_COLUMNS, DEAD_LETTERS_TABLE
 from pipeline.tables.columns import COLUMNS
 from schemas.clickhouse import migrations
 

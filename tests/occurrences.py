@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
-from pipeline.count import Counter, Source
-from pipeline.rules import Rules
+from pipeline.alerts.rules import Rules
+from pipeline.counts.batch_counts import Counter, Source
 from schemas.counts import CountsBatch, PartialCount
 
 NOON = 1_790_000_000

@@ -11,8 +11,8 @@ from typing import Any
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 import schemas
-from pipeline.record_batches import described, records_of
-from pipeline.records import Batch, Boundaries, GatheredBatch, Record, Source
+from pipeline.records.record import Batch, Boundaries, GatheredBatch, Record, Source
+from pipeline.records.record_batches import described, records_of
 
 NOON_MS = 1_764_072_000_000
 """2025-11-25 12:00 UTC."""

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 from records import Message
 
-from pipeline.clickhouse import ClickHouse
-from pipeline.process import Processor
-from pipeline.records import Batch, Boundaries, Source
-from pipeline.rows import ERROR_COLUMNS
+from pipeline.edges.clickhouse import ClickHouse
+from pipeline.records.record import Batch, Boundaries, Source
+from pipeline.stages.transform import Processor
+from pipeline.tables.rows import ERROR_COLUMNS
 
 COUNTED = "round(sum(count), 6) AS n, uniqMerge(users) AS people, min(first_seen) AS first, max(last_seen) AS last"
 TABLES = {

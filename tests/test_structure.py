@@ -6,101 +6,67 @@ import ast
 import re
 from collections.abc import Collection
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 import schemas
-from pipeline.deliver import DEAD_LETTER_COLUMNS
+from pipeline.store.deliver import DEAD_LETTER_COLUMNS
 from pipeline.tables.columns import COLUMNS
 from schemas.clickhouse import migrations
 from schemas.topics import TOPICS
 
 ROOT = Path(schemas.__file__).parents[1]
-SERVERS = {"faust", "mode", "aiokafka", "aiohttp", "clickhouse_connect", "asyncio"}
-PURE = (
-    "tables.alerts",
-    "auditing.findings",
-    "regrouping.carry",
-    "tables.check_ins",
-    "regrouping.comparison",
-    "tables.contracts",
-    "count",
-    "decode",
-    "tables.each",
-    "errors",
-    "evidence",
-    "tables.feedback",
-    "fingerprint",
-    "gather",
-    "identity",
-    "inbound",
-    "issues.alerts",
-    "tables.issues",
-    "issues.states",
-    "issues.known",
-    "tables.logs",
-    "matching",
-    "normalize",
-    "partitions",
-    "tables.outcomes",
-    "panes",
-    "process",
-    "issues.reactions",
-    "records",
-    "repeated_lines",
-    "regrouping.replay",
-    "releases.order",
-    "tables.releases",
-    "rows",
-    "rules",
-    "scrub",
-    "tables.sessions",
-    "stages.batch",
-    "stages.messages",
-    "storage",
-    "surrogates",
-    "tables.columns",
-    "thin",
-    "window_state",
-    "windows",
+ALL = frozenset(("*",))
+
+
+class Room(NamedTuple):
+    """A package of ``pipeline``, or a module that stands alone there, and which of its modules may do I/O."""
+
+    name: str
+    io: frozenset[str] = frozenset()
+
+
+def room(name: str, *io: str) -> Room:
+    return Room(name, frozenset(io))
+
+
+ROOMS = (
+    room("errors"),
+    room("runtime"),
+    room("records"),
+    room("edges", "clickhouse", "compression", "kafka", "kafka_connection", "retry"),
+    room("intake", "assignment", "fencing", "intake", "ledger", "raw_fetches", "reconnecting", "transport"),
+    room("payload"),
+    room("inbound"),
+    room("scrub"),
+    room("fingerprint"),
+    room("alerts"),
+    room("releases", "commits"),
+    room("tables"),
+    room("config"),
+    room("issues", "changes"),
+    room("counts", "consumer", "issue_store"),
+    room("stages", "channel", "child", "parent", "pool"),
+    room("store", *ALL),
+    room("regrouping", "history", "rewrite", "tables"),
+    room("auditing", "aggregates", "journal", "ledger", "ranges", "rebuild", "repair", "rows"),
+    room(
+        "gateway",
+        *("accepted", "delivery", "exchange", "outcomes_sender", "registry", "server", "sink", "spool"),
+    ),
+    room("worker", *ALL),
+    room("commands", *ALL),
+    room("__main__", *ALL),
 )
-EDGES = {
-    "aggregates",
-    "app",
-    "auditing.aggregates",
-    "auditing.journal",
-    "auditing.ledger",
-    "auditing.ranges",
-    "auditing.rebuild",
-    "auditing.repair",
-    "auditing.rows",
-    "assignment",
-    "clickhouse",
-    "config",
-    "connection",
-    "counting",
-    "deliver",
-    "health",
-    "regrouping.history",
-    "inserts",
-    "intake",
-    "issues.store",
-    "kafka",
-    "ledger",
-    "migrate",
-    "record_batches",
-    "regrouping.rewrite",
-    "regrouping.tables",
-    "repeats",
-    "stages.child",
-    "stages.parent",
-    "stages.pool",
-    "pages",
-    "patient",
-    "startup",
-    "transport",
-    "unopened",
-}
+"""The order in which rooms may import each other: only ones above, in this list.
+
+What is in no list of I/O is pure: it talks to no server and starts no program, and imports nothing that does.
+"""
+ORDER = {one.name: number for number, one in enumerate(ROOMS)}
+IO = {"asyncio", "socket", "subprocess", "aiohttp", "aiokafka", "clickhouse_connect", "faust", "mode"}
+COMPUTING = {"aiokafka.codec", "aiokafka.record"}
+"""What aiokafka has that opens no connection."""
 
 
 def modules(folder: str) -> dict[str, set[str]]:
@@ -135,16 +101,63 @@ SCHEMAS = modules("schemas")
 DEPLOY = modules("deploy")
 
 
-def among(module: str, names: Collection[str]) -> bool:
-    """Say whether a module, or something in one, is among those named, or in a package that is."""
-    path = module.removeprefix("pipeline.")
-    return path != module and any(path == name or path.startswith(f"{name}.") for name in names)
+def place(module: str) -> tuple[Room, str]:
+    """Return the room that a module is in, and its name there."""
+    first, _, rest = module.removeprefix("pipeline.").partition(".")
+    return ROOMS[ORDER[first]], rest
 
 
-def test_there_is_something_to_look_at() -> None:
-    assert {f"pipeline.{name}" for name in PURE} <= set(PIPELINE)
+def does_io(module: str) -> bool:
+    """Say whether a module is one of those that may do I/O."""
+    of, name = place(module)
+    return bool(of.io & {"*", name.partition(".")[0]})
+
+
+def ours(names: Collection[str]) -> list[str]:
+    """Return the modules of ``pipeline`` among names that are imported."""
+    return sorted(name for name in names if name in PIPELINE and name != "pipeline")
+
+
+INSIDE = [name for name in PIPELINE if name != "pipeline"]
+
+
+def test_every_module_is_in_a_room() -> None:
+    outside = {name for name in INSIDE if name.split(".")[1] not in ORDER}
+    assert outside == set()
+    assert {one.name for one in ROOMS} == {name.split(".")[1] for name in INSIDE}
     assert len(SCHEMAS) > 5
-    assert "clickhouse_connect" in top(PIPELINE["pipeline.clickhouse"])
+
+
+@pytest.mark.parametrize("module", INSIDE)
+def test_imports_go_one_way_through_the_rooms(module: str) -> None:
+    number = ORDER[place(module)[0].name]
+    assert [name for name in ours(PIPELINE[module]) if ORDER[place(name)[0].name] > number] == []
+
+
+@pytest.mark.parametrize("module", [name for name in INSIDE if not does_io(name)])
+def test_a_pure_module_does_no_io_and_imports_nothing_that_does(module: str) -> None:
+    names = {name for name in PIPELINE[module] if not any(name.startswith(one) for one in COMPUTING)}
+    assert top(names) & IO == set()
+    assert [name for name in ours(names) if does_io(name)] == []
+
+
+def test_every_room_says_what_it_is_for() -> None:
+    for one in ROOMS:
+        file = ROOT / "pipeline" / one.name / "__init__.py"
+        if file.parent.is_dir():
+            assert ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))), one.name
+
+
+def test_modules_that_may_do_io_are_there() -> None:
+    for one in ROOMS:
+        assert {f"pipeline.{one.name}.{name}" for name in one.io - ALL} <= set(PIPELINE)
+
+
+def test_the_rooms_are_shown_in_their_order() -> None:
+    """docs/architecture.md has them in a table, from the top to the bottom."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\| `(\w+)/?` \|", text, re.MULTILINE)
+    assert shown == [one.name for one in ROOMS if one.name != "__main__"]
 
 
 @pytest.mark.parametrize("module", SCHEMAS)
@@ -157,37 +170,22 @@ def test_the_worker_knows_nothing_of_how_it_is_run(module: str) -> None:
     assert not top(PIPELINE[module]) & {"deploy", "benchmarks", "tests"}
 
 
-@pytest.mark.parametrize("module", [name for name in PIPELINE if among(name, PURE)])
-def test_a_pure_stage_imports_no_server_and_no_edge(module: str) -> None:
-    names = PIPELINE[module]
-    assert not top(names) & SERVERS
-    assert not [name for name in names if among(name, EDGES)]
-
-
 def test_one_module_talks_to_clickhouse() -> None:
-    assert [name for name, names in PIPELINE.items() if "clickhouse_connect" in top(names)] == ["pipeline.clickhouse"]
+    assert [name for name, names in PIPELINE.items() if "clickhouse_connect" in top(names)] == [
+        "pipeline.edges.clickhouse"
+    ]
 
 
 def test_few_modules_talk_to_kafka() -> None:
-    found = {name for name, names in PIPELINE.items() if top(names) & {"aiokafka", "faust"}}
-    commands = {name for name in found if name.startswith("pipeline.commands")}
-    allowed = {
-        "pipeline.connection",
-        "pipeline.kafka",
-        "pipeline.transport",
-        "pipeline.patient",
-        "pipeline.app",
-        "pipeline.assignment",
-        "pipeline.health",
-        "pipeline.migrate",
-        "pipeline.compression",
-        "pipeline.decompressed",
-        "pipeline.record_batches",
-        "pipeline.unopened",
+    found = {name for name in INSIDE if top(PIPELINE[name]) & {"aiokafka", "faust"}}
+    rooms = {place(name)[0].name for name in found}
+    assert rooms <= {"records", "edges", "intake", "store", "gateway", "worker", "commands"}
+    assert {name for name in found if place(name)[0].name in ("store", "gateway", "commands")} <= {
+        "pipeline.store.migrate",
         "pipeline.gateway.registry",
         "pipeline.gateway.sink",
+        "pipeline.commands.worker",
     }
-    assert found - commands <= allowed
 
 
 def test_nobody_imports_the_commands() -> None:
@@ -305,3 +303,18 @@ def test_compiled_modules_define_no_structs() -> None:
         if path.is_file() and name not in found["INTERPRETED"] and "(Struct" in path.read_text(encoding="utf-8")
     }
     assert with_structs == set()
+
+
+def test_the_walk_from_a_byte_to_an_alert_names_modules_that_are_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    stops = re.findall(r"^\d+\. `(pipeline/\S+\.py)`", text, re.MULTILINE)
+    assert 8 <= len(stops) <= 12
+    assert [stop for stop in stops if not (ROOT / stop).is_file()] == []
+
+
+def test_modules_that_the_docs_name_are_there() -> None:
+    for file in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        named = re.findall(
+            r"`((?:pipeline|tests|deploy|schemas|benchmarks)/[\w/.-]+\.py)`", file.read_text(encoding="utf-8")
+        )
+        assert [name for name in named if not (ROOT / name).is_file()] == [], file.name

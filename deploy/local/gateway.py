@@ -20,9 +20,9 @@ LOCAL_KEY = "0" * 31 + "1"
 class Gateway(Component):
     """One gateway on ``port`` of the loopback.
 
-    ``environment`` says where Kafka is (see :mod:`pipeline.config`); it runs in this process's directory, so that it
-    finds the same ``aftershock.toml``. What waits for Kafka waits in ``data``. With
-    ``share_port`` several run on one port.
+    ``environment`` says where Kafka is (see :mod:`pipeline.config.settings`); it runs in this process's directory, so
+    that it finds the same ``aftershock.toml``. What waits for Kafka waits in ``data``. With ``share_port`` several run
+    on one port.
     """
 
     name = "Gateway"

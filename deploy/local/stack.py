@@ -30,7 +30,7 @@ from deploy.local.places import data_directory
 from deploy.local.ports import free_port, require_free
 from deploy.local.supervisor import Supervisor
 from deploy.local.worker import Worker, migrate
-from pipeline.config import load_settings
+from pipeline.config.settings import load_settings
 from pipeline.errors import Misconfigured
 from pipeline.gateway.projects import without_clashes
 from pipeline.gateway.registry import registered

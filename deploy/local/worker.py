@@ -23,7 +23,7 @@ _MISCONFIGURED = Misconfigured.exit_code
 class Worker(Component):
     """One worker, number ``number`` (from 1), whose health and metrics pages are on ``web_port`` of the loopback.
 
-    ``environment`` says where Kafka and ClickHouse are (see :mod:`pipeline.config`); it runs in this process's
+    ``environment`` says where Kafka and ClickHouse are (see :mod:`pipeline.config.settings`); it runs in this process's
     directory, so that it finds the same ``aftershock.toml``.
     """
 

@@ -24,10 +24,10 @@ from typing import Literal
 from msgspec import Struct
 
 from pipeline.auditing.findings import Difference
-from pipeline.clickhouse import ClickHouse
+from pipeline.edges.clickhouse import ClickHouse
 from pipeline.regrouping.history import monday_of
 from pipeline.regrouping.tables import Tables
-from pipeline.rows import ERRORS_TABLE, SPANS_TABLE
+from pipeline.tables.rows import ERRORS_TABLE, SPANS_TABLE
 from pipeline.tables.sessions import SESSION_AGGREGATES_TABLE, SESSIONS_TABLE
 
 PAUSES_S = (2.0, 4.0, 8.0)

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from msgspec import Struct, field
 
-from pipeline.ledger import standing
-from pipeline.records import Boundaries
+from pipeline.intake.batching import standing
+from pipeline.records.record import Boundaries
 
 
 class Entry(Struct, frozen=True):

@@ -7,8 +7,8 @@ from typing import Literal
 
 from msgspec.json import Encoder
 
-from pipeline.clickhouse import ClickHouse
-from pipeline.records import Boundaries, Source
+from pipeline.edges.clickhouse import ClickHouse
+from pipeline.records.record import Boundaries, Source
 
 COLUMNS = ("topic", "incarnation", "partition", "first_offset", "last_offset", "records", "step")
 

@@ -10,16 +10,16 @@ from typing import Any
 
 from msgspec import Struct
 
-from pipeline import kafka
 from pipeline.auditing.chain import Chain, Entry, Hole, follow
 from pipeline.auditing.findings import Finding, HoleFound, HoleVerdict, NotStored, OverlapFound, Unfinished
 from pipeline.auditing.journal import Journal
 from pipeline.auditing.ranges import Expired, Ranges, open_ranges
 from pipeline.auditing.rows import Rows, leaves_rows
-from pipeline.clickhouse import ClickHouse
-from pipeline.config import KafkaSettings
-from pipeline.partitions import LogOffsets
-from pipeline.records import Boundaries, Source
+from pipeline.edges import kafka
+from pipeline.edges.clickhouse import ClickHouse
+from pipeline.edges.settings import KafkaSettings
+from pipeline.records.offsets import LogOffsets
+from pipeline.records.record import Boundaries, Source
 from schemas.topics import CONSUMER_GROUP
 
 Step = Callable[[str], AbstractContextManager[None]]

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from pipeline import kafka
-from pipeline.config import KafkaSettings
+from pipeline.edges import kafka
+from pipeline.edges.settings import KafkaSettings
 from pipeline.errors import Unavailable
-from pipeline.gather import Limits
-from pipeline.record_batches import Unreadable, described, records_of
-from pipeline.records import Boundaries, RecordBatch
-from pipeline.unopened import hand_over_unopened
+from pipeline.intake.batching import Limits
+from pipeline.intake.raw_fetches import hand_over_unopened
+from pipeline.records.record import Boundaries, RecordBatch
+from pipeline.records.record_batches import Unreadable, described, records_of
 
 FETCH_BYTES = 8 * 1024 * 1024
 LONGEST_SILENCE_S = 30.0

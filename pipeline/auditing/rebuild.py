@@ -1,8 +1,8 @@
 """Rebuild: an aggregate made anew from its source, week by week, in the place of what was there, while workers go on.
 
 The weeks of an aggregate are partitions, and each batch's rows of a week arrive in it as one part that has the batch's
-token in ``blocks`` (:mod:`pipeline.aggregates`). So which batches a week holds can always be said, and a week that is
-put in its place may differ by the batches that came meanwhile, as long as these are added:
+token in ``blocks`` (:mod:`pipeline.store.view_targets`). So which batches a week holds can always be said, and a week
+that is put in its place may differ by the batches that came meanwhile, as long as these are added:
 
 1. Ask Kafka what is committed. Every batch before that is in the source and in the aggregate as a whole, and none of it
    comes again.
@@ -32,8 +32,19 @@ from datetime import UTC, date, datetime, timedelta
 
 from msgspec import Struct
 
-from pipeline import kafka
-from pipeline.aggregates import (
+from pipeline.auditing.aggregates import held_since
+from pipeline.auditing.ledger import Life, lives_of
+from pipeline.auditing.rows import STORES
+from pipeline.edges import kafka
+from pipeline.edges.clickhouse import ClickHouse
+from pipeline.edges.settings import KafkaSettings
+from pipeline.errors import Misconfigured, Unavailable
+from pipeline.intake.batching import standing
+from pipeline.intake.ledger import KEPT_DAYS
+from pipeline.records.record import Boundaries, Source
+from pipeline.regrouping.history import partition_id
+from pipeline.regrouping.tables import NO_LIMITS
+from pipeline.store.view_targets import (
     BLOCKS,
     DELIVERED_ON,
     NO_PARTITION,
@@ -43,16 +54,6 @@ from pipeline.aggregates import (
     quoted,
     stored_rows,
 )
-from pipeline.auditing.aggregates import held_since
-from pipeline.auditing.ledger import Life, lives_of
-from pipeline.auditing.rows import STORES
-from pipeline.clickhouse import ClickHouse
-from pipeline.config import KafkaSettings
-from pipeline.errors import Misconfigured, Unavailable
-from pipeline.ledger import KEPT_DAYS, standing
-from pipeline.records import Boundaries, Source
-from pipeline.regrouping.history import partition_id
-from pipeline.regrouping.tables import NO_LIMITS
 from schemas.topics import CONSUMER_GROUP
 
 PREFIX = "rebuild_"

@@ -30,22 +30,22 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pipeline import kafka
-from pipeline.aggregates import Aggregates, stored_rows
 from pipeline.auditing.findings import Finding, HoleFound, NotStored, Repaired, Unfinished
 from pipeline.auditing.journal import Journal
 from pipeline.auditing.ledger import Partition
 from pipeline.auditing.ranges import Expired, Ranges, in_batches, open_ranges, records_in
 from pipeline.auditing.rows import Rows, stores_of
-from pipeline.clickhouse import ClickHouse
-from pipeline.config import Settings
-from pipeline.deliver import Delivery, RepeatedInsert, Send
-from pipeline.gather import Limits
-from pipeline.ledger import Ledger
-from pipeline.metrics import Metrics
-from pipeline.records import Boundaries, GatheredBatch, RecordBatch, Source
-from pipeline.repeats import Repeats
+from pipeline.config.settings import Settings
+from pipeline.edges import kafka
+from pipeline.edges.clickhouse import ClickHouse
+from pipeline.intake.batching import Limits
+from pipeline.intake.ledger import Ledger
+from pipeline.records.record import Boundaries, GatheredBatch, RecordBatch, Source
+from pipeline.runtime.metrics import Metrics
 from pipeline.stages.pool import StagePool
+from pipeline.store.deliver import Delivery, RepeatedInsert, Send
+from pipeline.store.repeated_inserts import Repeats
+from pipeline.store.view_targets import Aggregates, stored_rows
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.issues import change_of
 from schemas.topics import COUNTS, ISSUE_CHANGES

@@ -11,10 +11,9 @@ from typing import Any
 from msgspec import Struct
 
 from pipeline.auditing.findings import Doubled
-from pipeline.clickhouse import ClickHouse
-from pipeline.deliver import DEAD_LETTER_COLUMNS
-from pipeline.records import Boundaries
-from pipeline.rows import ERRORS_TABLE, SPANS_TABLE
+from pipeline.edges.clickhouse import ClickHouse
+from pipeline.records.record import Boundaries
+from pipeline.store.deliver import DEAD_LETTER_COLUMNS
 from pipeline.tables.alerts import ALERTS_TABLE
 from pipeline.tables.check_ins import CHECK_INS_TABLE
 from pipeline.tables.columns import COLUMNS
@@ -23,6 +22,7 @@ from pipeline.tables.issues import ISSUE_CHANGES_TABLE
 from pipeline.tables.logs import LOGS_TABLE
 from pipeline.tables.outcomes import OUTCOMES_TABLE
 from pipeline.tables.releases import RELEASE_CHANGES_TABLE, RELEASE_COMMITS_TABLE, RELEASE_REFS_TABLE
+from pipeline.tables.rows import ERRORS_TABLE, SPANS_TABLE
 from pipeline.tables.sessions import SESSION_AGGREGATES_TABLE, SESSIONS_TABLE
 from schemas.topics import (
     ALERTS,

@@ -10,10 +10,11 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from pipeline import kafka
 from pipeline.commands.settings import with_settings
 from pipeline.commands.terminal import on_terminal, one_line_errors, printable
-from pipeline.config import KafkaSettings, Settings
+from pipeline.config.settings import Settings
+from pipeline.edges import kafka
+from pipeline.edges.settings import KafkaSettings
 from schemas.alert import Alert, decode_alert, encode_alert
 from schemas.topics import ALERTS
 

@@ -24,13 +24,13 @@ from pipeline.auditing.findings import (
 from pipeline.auditing.ledger import LedgerAudit, Partition
 from pipeline.auditing.repair import Repairer, repairable
 from pipeline.auditing.rows import STORES, Rows
-from pipeline.clickhouse import ClickHouse
 from pipeline.commands.regroup import moment
 from pipeline.commands.settings import with_settings
 from pipeline.commands.terminal import one_line_errors, plural, printable, step
-from pipeline.config import Settings
+from pipeline.config.settings import Settings
+from pipeline.edges.clickhouse import ClickHouse
 from pipeline.errors import Misconfigured
-from pipeline.ledger import KEPT_DAYS
+from pipeline.intake.ledger import KEPT_DAYS
 from pipeline.regrouping.tables import Tables
 from schemas.topics import STORED
 

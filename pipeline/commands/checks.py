@@ -17,15 +17,15 @@ from typing import Literal
 
 from msgspec import Struct
 
-from pipeline import kafka
 from pipeline.auditing.aggregates import PAIRS, Comparison
 from pipeline.auditing.ledger import LedgerAudit
-from pipeline.clickhouse import UNKNOWN_DATABASE, ClickHouse, RequestRejected
 from pipeline.commands.terminal import plural
-from pipeline.config import Settings, load_settings
+from pipeline.config.settings import Settings, load_settings
+from pipeline.edges import kafka
+from pipeline.edges.clickhouse import UNKNOWN_DATABASE, ClickHouse, RequestRejected
 from pipeline.errors import AftershockError, Unavailable
-from pipeline.migrate import check, pending
 from pipeline.regrouping.tables import Tables
+from pipeline.store.migrate import check, pending
 from schemas.clickhouse import migrations
 from schemas.topics import CONSUMED as CONSUMED_TOPICS
 from schemas.topics import CONSUMER_GROUP, COUNTS, STORED, TOPICS, Topic
@@ -64,7 +64,7 @@ def examine(config: Path | None, adjust: Callable[[Settings], Settings]) -> Iter
     """Yield what every check finds, one after the other.
 
     Args:
-        config: the settings file, as for :func:`pipeline.config.load_settings`.
+        config: the settings file, as for :func:`pipeline.config.settings.load_settings`.
         adjust: applied to the settings that were read, to put other servers in.
     """
     yield from versions()

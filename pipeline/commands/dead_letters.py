@@ -10,14 +10,15 @@ from typing import Any, Literal
 import click
 import msgspec
 
-from pipeline import kafka
-from pipeline.clickhouse import ClickHouse
 from pipeline.commands.settings import with_settings
 from pipeline.commands.terminal import one_line_errors, plural, printable, show_table
-from pipeline.config import KafkaSettings, Settings
+from pipeline.config.settings import Settings
+from pipeline.edges import kafka
+from pipeline.edges.clickhouse import ClickHouse
+from pipeline.edges.kafka import Message
+from pipeline.edges.settings import KafkaSettings
 from pipeline.errors import Refused
-from pipeline.kafka import Message
-from pipeline.replay import Contents, Letter, contents, replay
+from pipeline.store.replay import Contents, Letter, contents, replay
 from schemas.topics import DEAD_LETTERS
 
 LATEST = """

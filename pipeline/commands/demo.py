@@ -15,9 +15,9 @@ from rich.text import Text
 
 from deploy.demo.report import alerts_table, show
 from deploy.local.stack import ANY_PORT, Plan, Stack, running
-from pipeline import kafka
-from pipeline.clickhouse import ClickHouse
-from pipeline.config import load_settings
+from pipeline.config.settings import load_settings
+from pipeline.edges import kafka
+from pipeline.edges.clickhouse import ClickHouse
 from schemas.alert import Alert, decode_alert
 from schemas.topics import ALERTS
 

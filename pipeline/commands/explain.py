@@ -10,14 +10,14 @@ import click
 import msgspec
 from msgspec import Struct
 
-from pipeline import normalize
-from pipeline.clickhouse import ClickHouse
 from pipeline.commands.settings import with_settings
 from pipeline.commands.terminal import one_line_errors, printable
-from pipeline.config import Settings
-from pipeline.decode import decode, decode_again
+from pipeline.config.settings import Settings
+from pipeline.edges.clickhouse import ClickHouse
 from pipeline.errors import Misconfigured
 from pipeline.fingerprint import Grouped, Grouping
+from pipeline.payload import normalize
+from pipeline.payload.decode import decode, decode_again
 from pipeline.scrub import Scrubber
 
 _EVENT_ID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from pipeline.clickhouse import ClickHouse
 from pipeline.commands.settings import with_settings
-from pipeline.config import Settings
+from pipeline.config.settings import Settings
+from pipeline.edges.clickhouse import ClickHouse
 from pipeline.errors import Unavailable
-from pipeline.identity import user_hash
+from pipeline.payload.identity import user_hash
 from pipeline.regrouping.tables import Tables
 from schemas.event import User
 

@@ -13,10 +13,10 @@ import msgspec
 
 from deploy.local.places import data_directory
 from pipeline.commands.settings import with_settings
-from pipeline.config import Settings
+from pipeline.config.settings import Settings
 from pipeline.gateway.projects import Projects
-from pipeline.logs import configure_logs
-from pipeline.memory import collect_seldom
+from pipeline.runtime.logs import configure_logs
+from pipeline.runtime.memory import collect_seldom
 
 log = logging.getLogger(__name__)
 

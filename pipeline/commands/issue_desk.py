@@ -11,14 +11,14 @@ from typing import Any
 
 import click
 
-from pipeline.clickhouse import ClickHouse
 from pipeline.commands.settings import with_settings
 from pipeline.commands.terminal import one_line_errors, printable
-from pipeline.config import Settings
+from pipeline.config.settings import Settings
+from pipeline.counts.issue_store import IssueStore
+from pipeline.edges.clickhouse import ClickHouse
 from pipeline.errors import Misconfigured
 from pipeline.issues.changes import Wishes, now, read_wishes, send_changes, with_fields, with_status
 from pipeline.issues.states import Issue
-from pipeline.issues.store import IssueStore
 from schemas.issue_change import IssueChange
 
 FEWEST_DIGITS = 6

@@ -7,12 +7,12 @@ from typing import Any
 import click
 import msgspec
 
-from pipeline.clickhouse import ClickHouse
 from pipeline.commands import issue_actions
 from pipeline.commands.issue_desk import TIMEOUT_S, Desk, with_desk
 from pipeline.commands.settings import with_settings
 from pipeline.commands.terminal import on_terminal, one_line_errors, printable, show_table
-from pipeline.config import Settings
+from pipeline.config.settings import Settings
+from pipeline.edges.clickhouse import ClickHouse
 from pipeline.errors import Misconfigured
 
 STATUSES = {

@@ -6,10 +6,10 @@ import asyncio
 
 import click
 
-from pipeline.clickhouse import ClickHouse
 from pipeline.commands.settings import with_settings
-from pipeline.config import Settings
-from pipeline.migrate import migrate_clickhouse, migrate_kafka
+from pipeline.config.settings import Settings
+from pipeline.edges.clickhouse import ClickHouse
+from pipeline.store.migrate import migrate_clickhouse, migrate_kafka
 
 
 @click.command()

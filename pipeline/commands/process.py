@@ -8,9 +8,9 @@ from typing import BinaryIO
 
 import click
 
-from pipeline.config import load_settings
+from pipeline.config.settings import load_settings
 from pipeline.inbound import Inbound
-from pipeline.tryout import Tryout
+from pipeline.stages.tryout import Tryout
 
 READ_BYTES = 1024 * 1024
 MOST_LINES = 1000
@@ -45,7 +45,7 @@ def command(file: BinaryIO, config: Path | None, project: str) -> None:
       aftershock process events.jsonl --config stricter.toml --project shop
     """
     # Only now: it brings Faust, which nobody needs for --help.
-    from pipeline.assemble import make_processor
+    from pipeline.stages.assemble import make_processor
 
     settings = load_settings(config)
     tryout = Tryout(

@@ -13,13 +13,13 @@ import msgspec
 
 from pipeline.commands.settings import with_settings
 from pipeline.commands.terminal import one_line_errors
-from pipeline.config import Settings
+from pipeline.config.gateway import CATEGORIES, ProjectSettings
+from pipeline.config.settings import Settings
 from pipeline.errors import Misconfigured
 from pipeline.gateway.auth import from_dsn
 from pipeline.gateway.projects import clash, without_clashes
 from pipeline.gateway.registry import register, registered, unregister
 from pipeline.gateway.rejection import Rejected
-from pipeline.gateway.settings import CATEGORIES, ProjectSettings
 
 _URL = click.option("--url", help="Where SDKs reach the gateway.  [default: what [gateway] says it listens on]")
 _LIMITS = ("minute", "day", "month")

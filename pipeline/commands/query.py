@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 import click
 import msgspec
 
-from pipeline.clickhouse import ClickHouse, RequestRejected
 from pipeline.commands.settings import with_settings
 from pipeline.commands.terminal import on_terminal, one_line_errors, show_table
-from pipeline.config import Settings
+from pipeline.config.settings import Settings
+from pipeline.edges.clickhouse import ClickHouse, RequestRejected
 from pipeline.errors import Misconfigured
 
 FORMATS = {"json": "JSONEachRow", "csv": "CSVWithNames", "tsv": "TabSeparatedWithNames"}

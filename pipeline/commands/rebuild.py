@@ -8,10 +8,10 @@ import click
 
 from pipeline.auditing.aggregates import erased_on
 from pipeline.auditing.rebuild import Rebuilder, Week
-from pipeline.clickhouse import ClickHouse
 from pipeline.commands.settings import with_settings
 from pipeline.commands.terminal import one_line_errors, plural, step
-from pipeline.config import Settings
+from pipeline.config.settings import Settings
+from pipeline.edges.clickhouse import ClickHouse
 from pipeline.errors import Misconfigured
 from pipeline.regrouping.tables import Tables
 

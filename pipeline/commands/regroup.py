@@ -11,11 +11,11 @@ import click
 import msgspec
 from msgspec import Struct
 
-from pipeline.clickhouse import ClickHouse
 from pipeline.commands import regroup_states
 from pipeline.commands.settings import with_settings
 from pipeline.commands.terminal import on_terminal, one_line_errors, plural, show_table
-from pipeline.config import Settings
+from pipeline.config.settings import Settings
+from pipeline.edges.clickhouse import ClickHouse
 from pipeline.errors import Misconfigured
 from pipeline.fingerprint import Grouping, Rules
 from pipeline.regrouping import history

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import click
 
-from pipeline.clickhouse import ClickHouse
 from pipeline.commands.terminal import printable
-from pipeline.config import Settings
+from pipeline.config.settings import Settings
+from pipeline.counts.issue_store import IssueStore
+from pipeline.edges.clickhouse import ClickHouse
 from pipeline.errors import AftershockError
 from pipeline.issues.changes import read_wishes, send_changes
-from pipeline.issues.store import IssueStore
 from pipeline.regrouping.carry import Plan, Shares, plan
 
 MOST_SHOWN = 50

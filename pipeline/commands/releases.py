@@ -13,13 +13,14 @@ from typing import Any
 
 import click
 
-from pipeline import kafka, normalize
-from pipeline.clickhouse import ClickHouse
 from pipeline.commands.settings import with_settings
 from pipeline.commands.terminal import one_line_errors, plural, printable, show_table
-from pipeline.config import Settings
+from pipeline.config.settings import Settings
+from pipeline.edges import kafka
+from pipeline.edges.clickhouse import ClickHouse
+from pipeline.edges.kafka import Message
 from pipeline.errors import Misconfigured
-from pipeline.kafka import Message
+from pipeline.payload import normalize
 from pipeline.releases.changes import message_of, with_commits
 from pipeline.releases.commits import commits_of
 from schemas.release import Deploy, Kind, Ref, ReleaseChange

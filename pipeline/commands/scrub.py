@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 import click
 import msgspec
 
-from pipeline.clickhouse import ClickHouse
 from pipeline.commands.settings import with_settings
-from pipeline.config import Settings, load_settings
+from pipeline.config.settings import Settings, load_settings
+from pipeline.edges.clickhouse import ClickHouse
 from pipeline.errors import Refused
 from pipeline.scrub import Scrubber
 from pipeline.scrub.audit import Audit

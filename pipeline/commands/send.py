@@ -14,13 +14,13 @@ import msgspec
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from pipeline import kafka
 from pipeline.commands.settings import with_settings
 from pipeline.commands.terminal import on_terminal, one_line_errors, plural
-from pipeline.config import Settings
+from pipeline.config.settings import Settings
+from pipeline.edges import kafka
+from pipeline.edges.kafka import Message
 from pipeline.errors import Refused
-from pipeline.kafka import Message
-from pipeline.route import Route, route
+from pipeline.payload.route import Route, route
 from schemas.topics import ERRORS, SPANS
 
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])

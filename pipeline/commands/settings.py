@@ -10,7 +10,7 @@ from typing import Any
 import click
 import msgspec
 
-from pipeline.config import Settings, load_settings
+from pipeline.config.settings import Settings, load_settings
 
 
 def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:

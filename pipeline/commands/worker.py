@@ -11,10 +11,10 @@ import click
 import msgspec
 
 from pipeline.commands.settings import with_settings
-from pipeline.config import Settings
+from pipeline.config.settings import Settings
 from pipeline.errors import AftershockError
-from pipeline.logs import configure_logs
-from pipeline.memory import collect_seldom, share_one_heap
+from pipeline.runtime.logs import configure_logs
+from pipeline.runtime.memory import collect_seldom, share_one_heap
 
 
 @click.command()
@@ -38,9 +38,9 @@ def command(settings: Settings, *, web_port: int | None, log_level: str) -> None
     share_one_heap()
     import faust
 
-    from pipeline.app import Worker
-    from pipeline.pages import Pages
-    from pipeline.startup import Startup
+    from pipeline.worker.app import Worker
+    from pipeline.worker.pages import Pages
+    from pipeline.worker.startup import Startup
 
     configure_logs(log_level)
     if web_port is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
+from pipeline.config.gateway import ProjectSettings
 from pipeline.gateway import auth, encodings, envelope, items, store
 from pipeline.gateway.drift import drift_s
 from pipeline.gateway.entrance import Entrance
@@ -17,7 +18,6 @@ from pipeline.gateway.projects import Projects
 from pipeline.gateway.rates import Limit, header_of
 from pipeline.gateway.rejection import Rejected
 from pipeline.gateway.reports import Outcome, discarded
-from pipeline.gateway.settings import ProjectSettings
 from pipeline.gateway.usage import Usage
 from pipeline.inbound import EVERYTHING, Client, Inbound
 from pipeline.inbound.gate import NOBODY

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from pipeline.decode import decode
 from pipeline.errors import Refused
 from pipeline.gateway.items import Message
 from pipeline.gateway.reports import Outcome
@@ -20,6 +19,7 @@ from pipeline.inbound import Client, Inbound, Verdict
 from pipeline.inbound.facts import Facts
 from pipeline.inbound.gate import KEPT, SAMPLED
 from pipeline.inbound.settings import Kind
+from pipeline.payload.decode import decode
 from pipeline.tables.outcomes import CATEGORIES
 from schemas.event import Event
 

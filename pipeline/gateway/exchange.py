@@ -18,12 +18,12 @@ from typing import Any
 
 import msgspec
 
-from pipeline import kafka
-from pipeline.config import KafkaSettings
+from pipeline.config.gateway import ProjectSettings
+from pipeline.edges import kafka
+from pipeline.edges.settings import KafkaSettings
 from pipeline.errors import AftershockError, Misconfigured
 from pipeline.gateway.items import Message
 from pipeline.gateway.projects import Projects
-from pipeline.gateway.settings import ProjectSettings
 from pipeline.gateway.sink import Sink
 from pipeline.gateway.usage import Usage
 from schemas.topics import PROJECTS, USAGE

@@ -33,7 +33,7 @@ from msgspec import Raw, Struct
 from pipeline.gateway.drift import Fields, shift
 from pipeline.gateway.envelope import Item, event_id_of
 from pipeline.gateway.rejection import Rejected, bad, too_large
-from pipeline.route import route
+from pipeline.payload.route import route
 from schemas.topics import CHECK_INS, ERRORS, FEEDBACK, LOGS, SESSIONS, SPANS
 
 KIB = 1024

@@ -9,8 +9,8 @@ from __future__ import annotations
 from calendar import monthrange
 from datetime import UTC, datetime
 
+from pipeline.config.gateway import ProjectSettings
 from pipeline.gateway.rates import Limit, Rates
-from pipeline.gateway.settings import ProjectSettings
 from pipeline.gateway.spikes import NORM_HOURS, most_in_an_hour
 from pipeline.gateway.usage import DAY_S, HOUR_S, Usage, Window, day_window, hour, hour_window, month_window
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
+from pipeline.config.gateway import ProjectSettings
 from pipeline.errors import Misconfigured
 from pipeline.gateway.auth import Credentials
 from pipeline.gateway.rejection import Rejected
-from pipeline.gateway.settings import ProjectSettings
 
 RETRY_AFTER_S = 10
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 from aiokafka.errors import KafkaError
 
-from pipeline import kafka
-from pipeline.config import KafkaSettings
+from pipeline.config.gateway import ProjectSettings
+from pipeline.edges import kafka
+from pipeline.edges.settings import KafkaSettings
 from pipeline.errors import Unavailable
-from pipeline.gateway.settings import ProjectSettings
 from schemas.topics import PROJECTS
 
 _DECODER = msgspec.json.Decoder(ProjectSettings)

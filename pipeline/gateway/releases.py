@@ -27,10 +27,10 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Struct
 
-from pipeline import normalize
+from pipeline.config.gateway import TokenSettings
 from pipeline.gateway.items import Message
 from pipeline.gateway.rejection import Rejected, bad
-from pipeline.gateway.settings import TokenSettings
+from pipeline.payload import normalize
 from pipeline.releases.changes import message_of, with_commits
 from schemas.release import Commit, Deploy, Kind, Ref, ReleaseChange
 from schemas.topics import RELEASES

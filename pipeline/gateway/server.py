@@ -18,6 +18,7 @@ import msgspec
 from aiohttp import HttpVersion11, web
 from aiohttp.web_protocol import RequestHandler
 
+from pipeline.config.gateway import GatewaySettings
 from pipeline.errors import Misconfigured, Unavailable
 from pipeline.gateway import endpoint
 from pipeline.gateway.accepted import Accepted, fits, head_of
@@ -29,7 +30,6 @@ from pipeline.gateway.outcomes import Outcomes
 from pipeline.gateway.rejection import Rejected, bad, too_large
 from pipeline.gateway.releases import RELEASES_PATH, ReleaseCalls
 from pipeline.gateway.reports import Outcome
-from pipeline.gateway.settings import GatewaySettings
 
 log = logging.getLogger(__name__)
 

@@ -17,9 +17,10 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import InvalidMessageError, KafkaError, MessageSizeTooLargeError, UnknownError
 
-from pipeline import connection, kafka
-from pipeline.compression import compress_fast
-from pipeline.config import KafkaSettings
+from pipeline.edges import kafka
+from pipeline.edges import kafka_connection as connection
+from pipeline.edges.compression import compress_fast
+from pipeline.edges.settings import KafkaSettings
 from pipeline.errors import Unavailable
 from pipeline.gateway.items import Message
 from pipeline.gateway.partition import choose

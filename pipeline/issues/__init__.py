@@ -1,1 +1,1 @@
-"""What people decide about issues, and what follows: states, merges, what came back, and the alerts about it."""
+"""What people decide about issues: their states and merges, as every worker follows them, and how they change."""

@@ -9,11 +9,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pipeline import kafka
-from pipeline.config import KafkaSettings
+from pipeline.edges import kafka
+from pipeline.edges.kafka import Message
+from pipeline.edges.settings import KafkaSettings
 from pipeline.errors import Misconfigured
 from pipeline.issues.states import CONDITIONS, Issue, IssueStates
-from pipeline.kafka import Message
 from pipeline.tables.issues import change_of
 from schemas.issue_change import IssueChange, check_issue_change, encode_issue_change, key_of
 from schemas.topics import ISSUE_CHANGES

@@ -18,7 +18,7 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pipeline.issues.reactions import Reaction
+from pipeline.counts.reactions import Reaction
 from pipeline.issues.states import CONDITIONS, Issue
 from schemas.issue_change import IssueChange
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from pipeline.clickhouse import ClickHouse
+from pipeline.edges.clickhouse import ClickHouse
 from pipeline.regrouping.replay import READ_COLUMNS, Stored, read_stored
-from pipeline.rows import ERRORS_TABLE
+from pipeline.tables.rows import ERRORS_TABLE
 
 PIECE_ROWS = 4000
 """About 40 MB of events as they are read."""

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
-from pipeline.decode import decode_again
 from pipeline.errors import Refused
 from pipeline.fingerprint import Grouped, Grouping
+from pipeline.payload.decode import decode_again
 from pipeline.regrouping.comparison import Replayed
-from pipeline.rows import LARGEST_LINE
+from pipeline.tables.rows import LARGEST_LINE
 
 KEY_COLUMNS = ("kafka_topic", "kafka_partition", "kafka_offset", "event_id")
 """What tells stored events apart; the id too, because offsets start over when a topic is made anew."""

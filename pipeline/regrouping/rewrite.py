@@ -30,14 +30,14 @@ from typing import Any
 
 from msgspec.json import Encoder
 
-from pipeline.clickhouse import ClickHouse
+from pipeline.edges.clickhouse import ClickHouse
 from pipeline.errors import Unavailable
 from pipeline.fingerprint import Grouping
 from pipeline.regrouping import history
 from pipeline.regrouping.comparison import Comparison
 from pipeline.regrouping.replay import GROUPING_COLUMNS, KEY_COLUMNS, regrouped
 from pipeline.regrouping.tables import CHANGES, COPY, MOVES, SOURCE, Tables
-from pipeline.rows import ERRORS_TABLE
+from pipeline.tables.rows import ERRORS_TABLE
 
 SHORT_TAIL = 2000
 """So many rows are grouped while the intake is held: about half a second."""

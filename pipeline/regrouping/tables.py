@@ -16,12 +16,12 @@ from typing import Any
 from msgspec import Struct
 from msgspec.json import Encoder
 
-from pipeline.aggregates import BLOCKS, DELIVERED_ON
-from pipeline.clickhouse import ClickHouse
-from pipeline.lock import Lock, Owner
+from pipeline.edges.clickhouse import ClickHouse
 from pipeline.regrouping.history import partition_id
 from pipeline.regrouping.replay import GROUPING_COLUMNS, KEY_COLUMNS
-from pipeline.rows import ERRORS_TABLE
+from pipeline.store.lock import Lock, Owner
+from pipeline.store.view_targets import BLOCKS, DELIVERED_ON
+from pipeline.tables.rows import ERRORS_TABLE
 
 PREFIX = "regroup_"
 COPY = "regroup_errors"

@@ -12,11 +12,11 @@ from typing import Protocol
 
 from msgspec.json import Encoder
 
-from pipeline.process import Outcome
-from pipeline.records import Batch, Boundaries, Record, Source
-from pipeline.rows import ERRORS_TABLE, Row
+from pipeline.records.record import Batch, Boundaries, Record, Source
 from pipeline.stages.messages import Apart, Ended, Lines
-from pipeline.thin import Thinner
+from pipeline.tables.downsampling import Thinner
+from pipeline.tables.result import BatchResult
+from pipeline.tables.rows import ERRORS_TABLE, Row
 from schemas.counts import encode_counts
 from schemas.dead_letter import DeadLetter
 
@@ -24,14 +24,14 @@ _ENCODER = Encoder()
 
 
 class Processing(Protocol):
-    """A batch that is processed little by little; see :class:`pipeline.process.Processing`."""
+    """A batch that is processed little by little; see :class:`pipeline.stages.transform.Processing`."""
 
-    outcome: Outcome
+    outcome: BatchResult
 
     def take(self, records: Sequence[Record]) -> object:
         """Take the next records."""
 
-    def end(self) -> Outcome:
+    def end(self) -> BatchResult:
         """Return what has become of all of them."""
 
 
@@ -39,23 +39,23 @@ Begin = Callable[[Source, Boundaries], Processing]
 """Begins a batch of one topic."""
 
 
-def gathered(process: Callable[[Batch], Outcome]) -> Begin:
+def gathered(process: Callable[[Batch], BatchResult]) -> Begin:
     """Return how a batch begins that is processed when all of its records are there."""
     return lambda source, boundaries: _Gathered(process, source, boundaries)
 
 
 class _Gathered:
-    def __init__(self, process: Callable[[Batch], Outcome], source: Source, boundaries: Boundaries) -> None:
+    def __init__(self, process: Callable[[Batch], BatchResult], source: Source, boundaries: Boundaries) -> None:
         self._process = process
         self._source = source
         self._boundaries = boundaries
         self._records: list[Record] = []
-        self.outcome = Outcome()
+        self.outcome = BatchResult()
 
     def take(self, records: Sequence[Record]) -> None:
         self._records += records
 
-    def end(self) -> Outcome:
+    def end(self) -> BatchResult:
         self.outcome = self._process(Batch(self._source, self._boundaries, self._records))
         return self.outcome
 

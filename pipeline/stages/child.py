@@ -12,18 +12,18 @@ import signal
 import socket
 from collections.abc import Iterable, Iterator
 
-from pipeline.assemble import make_processes
 from pipeline.errors import Misconfigured
 from pipeline.issues.states import IssueStates
-from pipeline.logs import configure_logs
-from pipeline.memory import collect_seldom, share_one_heap
-from pipeline.record_batches import Unreadable, described, records_of
-from pipeline.records import TOGETHER, Boundaries, Record, Source
+from pipeline.records.record import TOGETHER, Boundaries, Record, Source
+from pipeline.records.record_batches import Unreadable, described, records_of
+from pipeline.runtime.logs import configure_logs
+from pipeline.runtime.memory import collect_seldom, share_one_heap
 from pipeline.stages import messages
+from pipeline.stages.assemble import make_processes
 from pipeline.stages.batch import ApartBatch, StagedBatch
 from pipeline.stages.channel import Channel
 from pipeline.tables.columns import COLUMNS
-from pipeline.thin import Thinner
+from pipeline.tables.downsampling import Thinner
 
 log = logging.getLogger(__name__)
 

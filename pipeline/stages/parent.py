@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from pipeline.config import Settings
+from pipeline.config.settings import Settings
 from pipeline.errors import AftershockError, Misconfigured
-from pipeline.records import GatheredBatch, RecordBatch
+from pipeline.records.record import GatheredBatch, RecordBatch
 from pipeline.stages import messages
 from pipeline.stages.channel import Channel
 from schemas.issue_change import IssueChange

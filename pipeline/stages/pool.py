@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from pipeline.config import Settings
-from pipeline.records import GatheredBatch
+from pipeline.config.settings import Settings
+from pipeline.records.record import GatheredBatch
 from pipeline.stages.messages import Ended
 from pipeline.stages.parent import StageProcess
 from schemas.issue_change import IssueChange

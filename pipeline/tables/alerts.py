@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from pipeline.process import Outcome
-from pipeline.records import Batch, Record
-from pipeline.rows import Row
+from pipeline.records.record import Batch, Record
+from pipeline.tables.result import BatchResult
+from pipeline.tables.rows import Row
 from schemas.alert import Alert, decode_alert
 from schemas.dead_letter import DeadLetter
 
@@ -36,10 +36,10 @@ _TIMES = ("window_start", "window_end", "created_at")
 ALERT_COLUMNS = (*_FROM_ALERT, *_TIMES, "kafka_partition", "kafka_offset")
 
 
-def process_alerts(batch: Batch) -> Outcome:
+def process_alerts(batch: Batch) -> BatchResult:
     """Return the rows of a batch of alerts; what is no alert becomes a dead letter."""
     rows: list[Row] = []
-    outcome = Outcome(rows={ALERTS_TABLE: rows})
+    outcome = BatchResult(rows={ALERTS_TABLE: rows})
     for record in batch.records:
         try:
             rows.append(alert_row(decode_alert(record.value or b""), record))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline import normalize
 from pipeline.errors import Refused
-from pipeline.records import Origin, Record
-from pipeline.rows import LONGEST_TEXT, Row
+from pipeline.payload import normalize
+from pipeline.records.record import Origin, Record
 from pipeline.scrub import Scrubber
 from pipeline.tables.contracts import Decoder
+from pipeline.tables.rows import LONGEST_TEXT, Row
 from schemas.check_in import CheckIn
 from schemas.event import NOTHING
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pipeline.rows import ERROR_COLUMNS, ERRORS_TABLE, SPAN_COLUMNS, SPANS_TABLE
 from pipeline.tables.alerts import ALERT_COLUMNS, ALERTS_TABLE
 from pipeline.tables.check_ins import CHECK_IN_COLUMNS, CHECK_INS_TABLE
 from pipeline.tables.feedback import FEEDBACK_COLUMNS, FEEDBACK_TABLE
@@ -17,6 +16,7 @@ from pipeline.tables.releases import (
     RELEASE_REF_COLUMNS,
     RELEASE_REFS_TABLE,
 )
+from pipeline.tables.rows import ERROR_COLUMNS, ERRORS_TABLE, SPAN_COLUMNS, SPANS_TABLE
 from pipeline.tables.sessions import (
     SESSION_AGGREGATE_COLUMNS,
     SESSION_AGGREGATES_TABLE,

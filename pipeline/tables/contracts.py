@@ -12,8 +12,8 @@ from typing import Generic, TypeVar
 import msgspec
 from msgspec import Struct
 
-from pipeline.decode import STAGE, as_text, strict_json
 from pipeline.errors import Refused
+from pipeline.payload.decode import STAGE, as_text, strict_json
 from schemas.topics import MAX_EVENT_BYTES
 
 Contract = TypeVar("Contract", bound=Struct)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from pipeline import normalize
 from pipeline.errors import Refused
 from pipeline.inbound import Inbound
 from pipeline.inbound.facts import Facts
-from pipeline.process import Outcome
-from pipeline.records import Batch, Origin, Record, header
-from pipeline.rows import Row
+from pipeline.payload import normalize
+from pipeline.records.record import Batch, Origin, Record, header
+from pipeline.tables.result import BatchResult
+from pipeline.tables.rows import Row
 from schemas.dead_letter import DeadLetter
 from schemas.event import Event
 
@@ -77,9 +77,9 @@ class Each:
         self._prefix = topic_prefix
         self._now_ms = now_ms
 
-    def process(self, batch: Batch) -> Outcome:
+    def process(self, batch: Batch) -> BatchResult:
         """Return what has become of each record; never raises for anything that is in them."""
-        outcome = Outcome(rows={table: [] for table in self._tables})
+        outcome = BatchResult(rows={table: [] for table in self._tables})
         for record in batch.records:
             origin = self._origin(record)
             try:

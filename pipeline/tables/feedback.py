@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline import normalize
 from pipeline.errors import Refused
-from pipeline.identity import user_hash
-from pipeline.records import Origin, Record
-from pipeline.rows import LONGEST_TEXT, Row
+from pipeline.payload import normalize
+from pipeline.payload.identity import user_hash
+from pipeline.records.record import Origin, Record
 from pipeline.scrub import Scrubber
 from pipeline.tables.contracts import Decoder
+from pipeline.tables.rows import LONGEST_TEXT, Row
 from schemas.event import User
 from schemas.feedback import Contexts, Feedback, Words
 
@@ -48,7 +48,7 @@ class FeedbackRows:
 
     Args:
         scrubber: replaces personal data and secrets.
-        hash_key: the key of :func:`pipeline.identity.user_hash`.
+        hash_key: the key of :func:`pipeline.payload.identity.user_hash`.
     """
 
     def __init__(self, scrubber: Scrubber, hash_key: bytes) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from datetime import datetime
 
-from pipeline.process import Outcome
-from pipeline.records import Batch, Record
-from pipeline.rows import Row
+from pipeline.records.record import Batch, Record
+from pipeline.tables.result import BatchResult
+from pipeline.tables.rows import Row
 from schemas.dead_letter import DeadLetter
 from schemas.issue_change import IssueChange, decode_issue_change, issue_of
 
@@ -46,10 +46,10 @@ def change_of(record: Record) -> tuple[str, str, IssueChange | None]:
     return change.project, change.fingerprint, change
 
 
-def process_issue_changes(batch: Batch) -> Outcome:
+def process_issue_changes(batch: Batch) -> BatchResult:
     """Return the rows of a batch of issue changes; what is none becomes a dead letter."""
     rows: list[Row] = []
-    outcome = Outcome(rows={ISSUE_CHANGES_TABLE: rows})
+    outcome = BatchResult(rows={ISSUE_CHANGES_TABLE: rows})
     for record in batch.records:
         try:
             rows.append(issue_change_row(*change_of(record), record))

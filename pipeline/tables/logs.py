@@ -7,16 +7,16 @@ from collections.abc import Iterator
 import msgspec
 from msgspec.structs import replace
 
-from pipeline import normalize
-from pipeline.identity import user_hash
 from pipeline.inbound import Inbound
 from pipeline.inbound.facts import Facts
 from pipeline.inbound.gate import EVERYTHING
-from pipeline.records import Origin, Record
-from pipeline.rows import LONGEST_TAG, LONGEST_TEXT, MOST_TAGS, Row
+from pipeline.payload import normalize
+from pipeline.payload.identity import user_hash
+from pipeline.records.record import Origin, Record
 from pipeline.scrub import Scrubber
 from pipeline.tables.contracts import Decoder
 from pipeline.tables.each import let_in
+from pipeline.tables.rows import LONGEST_TAG, LONGEST_TEXT, MOST_TAGS, Row
 from schemas.event import Attribute, User
 from schemas.log import Log
 
@@ -73,7 +73,7 @@ class LogRows:
 
     Args:
         scrubber: replaces personal data and secrets.
-        hash_key: the key of :func:`pipeline.identity.user_hash`.
+        hash_key: the key of :func:`pipeline.payload.identity.user_hash`.
         inbound: what is let in.
     """
 

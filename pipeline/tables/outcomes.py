@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pipeline import normalize
 from pipeline.inbound.gate import SAMPLED
 from pipeline.inbound.settings import Kind
-from pipeline.records import Origin, Record
-from pipeline.rows import Row
+from pipeline.payload import normalize
+from pipeline.records.record import Origin, Record
 from pipeline.tables.contracts import Decoder
+from pipeline.tables.rows import Row
 from schemas.outcome import Outcomes
 
 OUTCOMES_TABLE = "outcomes"

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import msgspec
 
-from pipeline import normalize
 from pipeline.errors import Refused
-from pipeline.identity import user_hash
-from pipeline.records import Origin, Record
-from pipeline.rows import LONGEST_TEXT, Row
+from pipeline.payload import normalize
+from pipeline.payload.identity import user_hash
+from pipeline.records.record import Origin, Record
 from pipeline.scrub import Scrubber
 from pipeline.tables.contracts import Decoder
+from pipeline.tables.rows import LONGEST_TEXT, Row
 from schemas.event import User
 from schemas.release import ReleaseChange
 
@@ -79,7 +79,7 @@ class ReleaseRows:
 
     Args:
         scrubber: replaces personal data and secrets.
-        hash_key: the key of :func:`pipeline.identity.user_hash`.
+        hash_key: the key of :func:`pipeline.payload.identity.user_hash`.
     """
 
     def __init__(self, scrubber: Scrubber, hash_key: bytes) -> None:

@@ -14,16 +14,16 @@ from collections.abc import Iterator
 import xxhash
 from msgspec.structs import replace
 
-from pipeline import normalize
 from pipeline.errors import Refused
-from pipeline.identity import user_hash
 from pipeline.inbound import Inbound
 from pipeline.inbound.facts import Facts
 from pipeline.inbound.gate import EVERYTHING
-from pipeline.records import Origin, Record
-from pipeline.rows import Row
+from pipeline.payload import normalize
+from pipeline.payload.identity import user_hash
+from pipeline.records.record import Origin, Record
 from pipeline.tables.contracts import Decoder
 from pipeline.tables.each import let_in
+from pipeline.tables.rows import Row
 from schemas.event import User
 from schemas.session import Attributes, Bucket, Session
 
@@ -80,7 +80,7 @@ class SessionRows:
     """Makes rows of messages of the topic ``sessions``.
 
     Args:
-        hash_key: the key of :func:`pipeline.identity.user_hash`.
+        hash_key: the key of :func:`pipeline.payload.identity.user_hash`.
         inbound: what is let in.
     """
 

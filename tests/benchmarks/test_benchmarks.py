@@ -19,8 +19,8 @@ from benchmarks.plain_faust import luhn
 from benchmarks.plain_faust import scrub as scrub_plainly
 from benchmarks.processes import cpu_seconds, group, peak_megabytes
 from benchmarks.targets import Target
-from pipeline.decode import decode
 from pipeline.fingerprint import Grouping
+from pipeline.payload.decode import decode
 from pipeline.scrub import Policy, Scrubber
 
 MANY = 4000

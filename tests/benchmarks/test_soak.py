@@ -21,9 +21,9 @@ from benchmarks.soak.comparison import Check, Comparison
 from benchmarks.soak.plot import Panel, draw, panels, ticks
 from benchmarks.soak.samples import quantile
 from benchmarks.soak.trend import figure, table, trend, word
-from pipeline.clickhouse import ClickHouse
-from pipeline.config import ClickHouseSettings, RetentionSettings
-from pipeline.migrate import migrate_clickhouse
+from pipeline.edges.clickhouse import ClickHouse
+from pipeline.edges.settings import ClickHouseSettings, RetentionSettings
+from pipeline.store.migrate import migrate_clickhouse
 
 SVG = "{http://www.w3.org/2000/svg}"
 

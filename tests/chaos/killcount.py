@@ -15,7 +15,7 @@ import time
 import urllib.parse
 
 from deploy.local.ports import LOOPBACK
-from pipeline.clickhouse import INSERT_SETTINGS
+from pipeline.edges.clickhouse import INSERT_SETTINGS
 from tests.chaos.errors import TOTALS
 from tests.chaos.installation import Installation
 from tests.chaos.options import RUNS, Options

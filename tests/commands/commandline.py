@@ -9,12 +9,12 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
-from pipeline import kafka as kafka_edge
-from pipeline.clickhouse import ClickHouse
 from pipeline.commands import cli
-from pipeline.config import Settings, load_settings
+from pipeline.config.settings import Settings, load_settings
+from pipeline.edges import kafka as kafka_edge
+from pipeline.edges.clickhouse import ClickHouse
+from pipeline.edges.kafka import Message
 from pipeline.errors import AftershockError
-from pipeline.kafka import Message
 
 
 class Commands:

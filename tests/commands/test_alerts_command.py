@@ -14,8 +14,8 @@ from commandline import Commands
 from msgspec.structs import replace
 
 from pipeline.commands.alerts import line_of
+from pipeline.edges.kafka import Message
 from pipeline.errors import Misconfigured
-from pipeline.kafka import Message
 from schemas.alert import decode_alert, encode_alert
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples" / "alerts"

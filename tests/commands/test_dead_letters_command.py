@@ -10,9 +10,9 @@ from typing import Any
 
 from commandline import Commands
 
+from pipeline.edges.kafka import Message
 from pipeline.errors import Refused
-from pipeline.kafka import Message
-from pipeline.replay import contents, replay
+from pipeline.store.replay import contents, replay
 from schemas.dead_letter import DeadLetter, Replay, letter_id
 
 SECRET = b'{"password": "hunter2"'

@@ -9,7 +9,7 @@ from pathlib import Path
 from commandline import Commands
 from logbook import Logbook
 
-from pipeline.kafka import Message
+from pipeline.edges.kafka import Message
 
 
 def findings(commands: Commands, *options: str, **environment: str) -> tuple[int, dict[str, dict[str, str]]]:

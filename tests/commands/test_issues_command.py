@@ -10,9 +10,9 @@ import pytest
 from commandline import Commands
 from msgspec.json import Encoder
 
+from pipeline.edges.kafka import Message
 from pipeline.errors import Misconfigured
-from pipeline.kafka import Message
-from pipeline.records import Batch, Boundaries, Source
+from pipeline.records.record import Batch, Boundaries, Source
 from pipeline.tables.issues import ISSUE_CHANGE_COLUMNS, process_issue_changes
 from schemas.issue_change import IssueChange, decode_issue_change
 

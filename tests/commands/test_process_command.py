@@ -14,12 +14,12 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.assemble import make_processor
 from pipeline.commands.process import arriving, command
-from pipeline.config import Settings
+from pipeline.config.settings import Settings
 from pipeline.errors import Misconfigured
 from pipeline.inbound import EVERYTHING
-from pipeline.tryout import Tryout
+from pipeline.stages.assemble import make_processor
+from pipeline.stages.tryout import Tryout
 from schemas.topics import MAX_EVENT_BYTES
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import load_settings
+from pipeline.config.settings import load_settings
 from pipeline.errors import Misconfigured
 
 WHOLE = '[[project]]\nname = "a"\nid = 1\nkeys = ["0123456789abcdef0123456789abcdef"]\n'

@@ -17,22 +17,22 @@ import pytest
 from commandline import Commands
 from stored_issues import content, messages_of, store
 
-from pipeline.aggregates import Aggregates, insert_token, stored_rows
-from pipeline.assemble import make_processor
-from pipeline.clickhouse import ClickHouse, RequestRejected
-from pipeline.config import load_settings
+from pipeline.config.settings import load_settings
+from pipeline.counts.issue_store import IssueStore
+from pipeline.counts.reactions import Reaction
+from pipeline.edges.clickhouse import ClickHouse, RequestRejected
 from pipeline.errors import Unavailable
 from pipeline.fingerprint import Grouping
+from pipeline.intake.ledger import Ledger
 from pipeline.issues.changes import read_wishes
-from pipeline.issues.reactions import Reaction
-from pipeline.issues.store import IssueStore
-from pipeline.ledger import Ledger
-from pipeline.migrate import migrate_clickhouse
-from pipeline.records import Boundaries, Source
+from pipeline.records.record import Boundaries, Source
 from pipeline.regrouping import history
 from pipeline.regrouping import rewrite as rewriting
 from pipeline.regrouping.rewrite import Rewriter
 from pipeline.regrouping.tables import LOCK, Tables
+from pipeline.stages.assemble import make_processor
+from pipeline.store.migrate import migrate_clickhouse
+from pipeline.store.view_targets import Aggregates, insert_token, stored_rows
 from schemas.issue_change import IssueChange
 
 RULES = """
@@ -286,7 +286,7 @@ def test_two_cannot_rewrite_history_at_once(aftershock: Commands, other: Path) -
 
 KILLED = """
 import os, signal, sys
-from pipeline.clickhouse import ClickHouse
+from pipeline.edges.clickhouse import ClickHouse
 from pipeline.commands import main
 
 seen = 0

@@ -15,12 +15,12 @@ from commandline import Commands
 from records import Message
 
 import schemas
-from pipeline.assemble import make_processor
 from pipeline.commands.regroup import moment
 from pipeline.errors import Misconfigured
-from pipeline.records import Batch, Boundaries, Source
+from pipeline.records.record import Batch, Boundaries, Source
 from pipeline.regrouping import history
-from pipeline.rows import ERROR_COLUMNS
+from pipeline.stages.assemble import make_processor
+from pipeline.tables.rows import ERROR_COLUMNS
 
 CORPUS = Path(schemas.__file__).parents[1] / "tests" / "fingerprint" / "corpus"
 EXAMPLES = Path(schemas.__file__).parent / "examples" / "errors"

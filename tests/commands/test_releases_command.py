@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from commandline import Commands
 
-from pipeline.config import load_settings
+from pipeline.config.settings import load_settings
 from pipeline.errors import Misconfigured
 from schemas.release import ReleaseChange
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from commandline import Commands
 
-from pipeline.identity import user_hash
+from pipeline.payload.identity import user_hash
 from schemas.event import User
 
 KEY = b"k"

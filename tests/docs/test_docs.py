@@ -21,8 +21,9 @@ import pytest
 from blocks import Block, blocks
 
 from deploy.local.ports import free_port
-from pipeline.clickhouse import ClickHouse
-from pipeline.config import ClickHouseSettings, load_settings
+from pipeline.config.settings import load_settings
+from pipeline.edges.clickhouse import ClickHouse
+from pipeline.edges.settings import ClickHouseSettings
 
 ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

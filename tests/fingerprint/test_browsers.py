@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from corpus_files import samples
 
-from pipeline.decode import decode
 from pipeline.fingerprint import Grouping, Rules
+from pipeline.payload.decode import decode
 
 CHROME = """\
 TypeError: Cannot read properties of undefined (reading 'price')

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from pipeline.config.toml_file import read_toml
 from pipeline.errors import Misconfigured
 from pipeline.fingerprint import Grouped, Grouping, Rules
 from pipeline.fingerprint.versions import VERSIONS
-from pipeline.toml_file import read_toml
 from schemas.event import Event
 
 

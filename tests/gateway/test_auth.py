@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statuses import OK, status_of
 
+from pipeline.config.gateway import ProjectSettings
 from pipeline.errors import Misconfigured
 from pipeline.gateway.auth import Credentials, agreed, from_dsn, from_http
 from pipeline.gateway.projects import Projects
 from pipeline.gateway.rejection import Rejected
-from pipeline.gateway.settings import ProjectSettings
 
 KEY = "0123456789abcdef0123456789abcdef"
 OTHER = "f" * 32

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from pipeline.config.gateway import ProjectSettings
 from pipeline.gateway.endpoint import Endpoint, Incoming, Taken, limits_header, refused
 from pipeline.gateway.items import Message
 from pipeline.gateway.outcomes import Outcomes
 from pipeline.gateway.projects import Projects
 from pipeline.gateway.rejection import Rejected
 from pipeline.gateway.reports import Outcome
-from pipeline.gateway.settings import ProjectSettings
 from pipeline.inbound import FilterSettings, Inbound, InboundPolicy, SampleSettings
 
 KEY = "0123456789abcdef0123456789abcdef"

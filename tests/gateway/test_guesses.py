@@ -7,12 +7,12 @@ import json
 import pytest
 from statuses import status_of
 
+from pipeline.config.gateway import ProjectSettings
 from pipeline.gateway.endpoint import Endpoint, Incoming
 from pipeline.gateway.guesses import MOST_ADDRESSES, Guesses, network_of
 from pipeline.gateway.outcomes import Outcomes
 from pipeline.gateway.projects import Projects
 from pipeline.gateway.rejection import Rejected
-from pipeline.gateway.settings import ProjectSettings
 
 KEY = "0123456789abcdef0123456789abcdef"
 OTHER = "f" * 32

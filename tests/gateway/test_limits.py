@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.config.gateway import ProjectSettings, SpikeSettings
 from pipeline.gateway.limits import Limits
 from pipeline.gateway.rates import Limit, header_of
-from pipeline.gateway.settings import ProjectSettings, SpikeSettings
 from pipeline.gateway.spikes import FEWEST_HOURS, most_in_an_hour
 from pipeline.gateway.usage import DAY_S, HOUR_S, Usage, hour, windows_kept
 

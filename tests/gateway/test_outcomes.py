@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from pipeline.config.gateway import ProjectSettings
 from pipeline.gateway.endpoint import Endpoint, Incoming
 from pipeline.gateway.items import Message
 from pipeline.gateway.outcomes import MOST_IN_A_MESSAGE, MOST_KINDS, Outcomes
 from pipeline.gateway.projects import Projects
 from pipeline.gateway.rejection import Rejected
-from pipeline.gateway.settings import ProjectSettings
 from schemas.outcome import Count
 from schemas.outcome import Outcomes as OutcomesMessage
 

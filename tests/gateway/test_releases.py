@@ -19,10 +19,10 @@ from deploy.local.cache import cached
 from deploy.local.gateway import Gateway
 from deploy.local.npm import extract
 from deploy.local.ports import free_port
+from pipeline.config.gateway import TokenSettings
 from pipeline.errors import Misconfigured, Unavailable
 from pipeline.gateway.rejection import Rejected
 from pipeline.gateway.releases import Answered, ReleaseCalls
-from pipeline.gateway.settings import TokenSettings
 from schemas.release import ReleaseChange
 
 TOKEN = "0123456789abcdef" * 4

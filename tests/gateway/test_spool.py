@@ -17,8 +17,8 @@ from deploy.local.embedded_broker import EmbeddedBroker
 from deploy.local.gateway import LOCAL_KEY, Gateway
 from deploy.local.kafka import ApacheKafka
 from deploy.local.ports import LOOPBACK, free_port
-from pipeline import kafka
-from pipeline.config import KafkaSettings
+from pipeline.edges import kafka
+from pipeline.edges.settings import KafkaSettings
 from pipeline.errors import Unavailable
 from pipeline.gateway.items import Message
 from pipeline.gateway.spool import Spool

@@ -18,10 +18,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from deploy.local.ports import free_port
 from deploy.local.worker import Worker
-from pipeline.clickhouse import ClickHouse
-from pipeline.config import ClickHouseSettings, load_settings
+from pipeline.config.settings import load_settings
+from pipeline.edges.clickhouse import ClickHouse
+from pipeline.edges.settings import ClickHouseSettings
 from pipeline.errors import AftershockError
-from pipeline.migrate import migrate_clickhouse, migrate_kafka
+from pipeline.store.migrate import migrate_clickhouse, migrate_kafka
 
 EXAMPLE = Path(__file__).parents[2] / "schemas" / "examples" / "errors" / "python-flask-get.json"
 Message = tuple[str, bytes, bytes | None]

@@ -18,18 +18,18 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from deliveries import ALL, InThisProcess, Sink, always, delivered
 from records import Message, gathered_batch
-from test_deliver import ALL, InThisProcess, Sink, always, delivered
-from test_rows import COLUMNS, NOW
+from transformed import COLUMNS, NOW
 
 from deploy.local.clickhouse import ClickHouse as Server
-from pipeline.config import ClickHouseSettings, RetentionSettings
-from pipeline.deliver import Delivery
-from pipeline.ledger import Ledger
-from pipeline.metrics import Metrics
-from pipeline.migrate import migrate_clickhouse
-from pipeline.records import GatheredBatch
-from pipeline.repeats import Repeats
+from pipeline.edges.settings import ClickHouseSettings, RetentionSettings
+from pipeline.intake.ledger import Ledger
+from pipeline.records.record import GatheredBatch
+from pipeline.runtime.metrics import Metrics
+from pipeline.store.deliver import Delivery
+from pipeline.store.migrate import migrate_clickhouse
+from pipeline.store.repeated_inserts import Repeats
 
 KILLS = int(os.environ.get("AFTERSHOCK_KILLS", "12"))
 PARTITIONS = 4
@@ -112,7 +112,7 @@ def test_clickhouse_killed_at_random_has_every_event_once(
     killable_clickhouse: Server, server: Sink, executor: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # It is never up for long.
-    monkeypatch.setattr("pipeline.retry.LONGEST_PAUSE_S", 0.2)
+    monkeypatch.setattr("pipeline.edges.retry.LONGEST_PAUSE_S", 0.2)
     rng, metrics, sent, ended = random.Random(3), Metrics(), list[int](), threading.Event()
     to = delivery(server, executor, metrics)
 

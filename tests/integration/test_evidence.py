@@ -7,7 +7,7 @@ import urllib.request
 
 from occurrences import NOON, Occurrence, counted, rules_of
 
-from pipeline.windows import Windows
+from pipeline.counts.windows import Windows
 
 NASTY = "it's \\ \"50%_off\"\n*?\t\0 ü') OR 1=1 --"
 

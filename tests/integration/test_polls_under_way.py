@@ -16,10 +16,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from installation import Installation, event, message
 
-from pipeline import transport
-from pipeline.app import make_app
-from pipeline.config import load_settings
-from pipeline.unopened import hand_over_unopened
+from pipeline.config.settings import load_settings
+from pipeline.intake import transport
+from pipeline.intake.raw_fetches import hand_over_unopened
+from pipeline.worker.app import make_app
 
 TIMES = int(os.environ.get("AFTERSHOCK_TEST_POLLS", "20"))
 """How often it is tried; set AFTERSHOCK_TEST_POLLS to 1000 to be sure."""

@@ -17,10 +17,10 @@ from installation import Installation, event, message
 from records import Message
 from stored_issues import content, store
 
-from pipeline.assemble import make_processor
-from pipeline.clickhouse import ClickHouse
-from pipeline.config import load_settings
-from pipeline.migrate import migrate_clickhouse
+from pipeline.config.settings import load_settings
+from pipeline.edges.clickhouse import ClickHouse
+from pipeline.stages.assemble import make_processor
+from pipeline.store.migrate import migrate_clickhouse
 
 GROUPS = 12
 ALERTS = """

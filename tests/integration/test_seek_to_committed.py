@@ -9,7 +9,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from installation import Installation, event, message
 
-from pipeline.transport import ConsumerThread
+from pipeline.intake.transport import ConsumerThread
 
 EVENTS = 12
 

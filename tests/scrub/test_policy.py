@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from pipeline.config.toml_file import read_toml
 from pipeline.errors import Misconfigured
 from pipeline.scrub import Policy, Scrubber
-from pipeline.toml_file import read_toml
 
 EVENT = {
     "message": "jane@example.com called +14155552671 from 203.0.113.77, employee EMP-123456",

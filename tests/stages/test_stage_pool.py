@@ -14,12 +14,12 @@ import msgspec
 import pytest
 from records import gathered_batch, message
 
-from pipeline.config import Settings, WorkerSettings
-from pipeline.records import GatheredBatch
-from pipeline.rows import ERROR_COLUMNS
+from pipeline.config.settings import Settings, WorkerSettings
+from pipeline.records.record import GatheredBatch
 from pipeline.stages.messages import Ended
 from pipeline.stages.pool import StagePool
-from pipeline.storage import StorageSettings
+from pipeline.tables.rows import ERROR_COLUMNS
+from pipeline.tables.storage import StorageSettings
 from schemas.issue_change import IssueChange
 
 FINGERPRINT = ERROR_COLUMNS.index("fingerprint")

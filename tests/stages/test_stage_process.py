@@ -19,16 +19,16 @@ import pytest
 from records import Message, batch_of, example_events, gathered_batch, message, packed
 from repacked import repacked, with_a_key_that_is_no_text
 
-from pipeline.assemble import make_processor
-from pipeline.config import Settings, load_settings
+from pipeline.config.settings import Settings, load_settings
 from pipeline.errors import Misconfigured
-from pipeline.record_batches import described
-from pipeline.records import TOGETHER, Boundaries, GatheredBatch, RecordBatch
-from pipeline.rows import ERROR_COLUMNS
+from pipeline.records.record import TOGETHER, Boundaries, GatheredBatch, RecordBatch
+from pipeline.records.record_batches import described
+from pipeline.stages.assemble import make_processor
 from pipeline.stages.child import MOST_BYTES
 from pipeline.stages.messages import Ended
 from pipeline.stages.parent import StageProcess, StagesEnded
-from pipeline.storage import StorageSettings
+from pipeline.tables.rows import ERROR_COLUMNS
+from pipeline.tables.storage import StorageSettings
 from schemas.issue_change import IssueChange
 
 SETTINGS = Settings(storage=StorageSettings(then_one_in=1))
@@ -278,7 +278,7 @@ def test_signals_for_the_whole_group_leave_it_to_the_worker_to_end_it(stages: St
 
 def test_it_ends_with_its_worker_whatever_ends_that() -> None:
     program = (
-        "import time; from pipeline.config import Settings; from pipeline.stages.parent import StageProcess\n"
+        "import time; from pipeline.config.settings import Settings; from pipeline.stages.parent import StageProcess\n"
         "stages = StageProcess(Settings()); stages.wait_ready(); print(stages.pid, flush=True); time.sleep(60)"
     )
     worker = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)

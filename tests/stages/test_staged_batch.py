@@ -11,16 +11,16 @@ import msgspec
 import pytest
 from records import Message, batch_of, example_events, message
 
-from pipeline.assemble import make_processor
-from pipeline.config import Settings
-from pipeline.process import Outcome
-from pipeline.records import Batch
-from pipeline.rows import ERROR_COLUMNS
+from pipeline.config.settings import Settings
+from pipeline.records.record import Batch
+from pipeline.stages.assemble import make_processor
 from pipeline.stages.batch import ApartBatch, StagedBatch, gathered
 from pipeline.stages.messages import Apart, Ended, Lines
-from pipeline.storage import StorageSettings
 from pipeline.tables.columns import COLUMNS
-from pipeline.thin import Thinner
+from pipeline.tables.downsampling import Thinner
+from pipeline.tables.result import BatchResult
+from pipeline.tables.rows import ERROR_COLUMNS
+from pipeline.tables.storage import StorageSettings
 from schemas.counts import encode_counts
 
 PROCESSOR = make_processor(Settings())
@@ -89,9 +89,9 @@ def test_rows_come_as_soon_as_it_is_settled_that_they_are_stored() -> None:
 def test_what_needs_the_whole_batch_gets_it_at_the_end() -> None:
     seen: list[Batch] = []
 
-    def process(batch: Batch) -> Outcome:
+    def process(batch: Batch) -> BatchResult:
         seen.append(batch)
-        return Outcome(rows={"alerts": [("a", len(batch.records))]})
+        return BatchResult(rows={"alerts": [("a", len(batch.records))]})
 
     batch = batch_of(*examples(), topic="alerts")
     staged = StagedBatch(gathered(process)(batch.source, batch.boundaries), Thinner(ALL))

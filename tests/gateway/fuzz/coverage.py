@@ -14,7 +14,7 @@ from pathlib import Path
 import atheris
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-with atheris.instrument_imports(include=["pipeline.gateway", "pipeline.route", "pipeline.inbound"]):
+with atheris.instrument_imports(include=["pipeline.gateway", "pipeline.payload.route", "pipeline.inbound"]):
     from request_checks import ENCODERS, KEY, check, check_framing, seeds
 
     from pipeline.gateway.endpoint import Incoming

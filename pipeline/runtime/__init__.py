@@ -1,0 +1,1 @@
+"""The process itself: its metrics, its log, its memory."""

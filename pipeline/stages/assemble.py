@@ -1,0 +1,82 @@
+"""Assemble: the pure stages, compiled for the settings."""
+
+from __future__ import annotations
+
+from pipeline.config.settings import Settings
+from pipeline.counts.batch_counts import Counter
+from pipeline.fingerprint import Grouping
+from pipeline.inbound import Inbound
+from pipeline.issues.states import IssueStates
+from pipeline.scrub import Scrubber
+from pipeline.stages.batch import Begin, gathered
+from pipeline.stages.transform import Processor
+from pipeline.tables.alerts import process_alerts
+from pipeline.tables.check_ins import CHECK_INS_TABLE, CheckInRows
+from pipeline.tables.each import Each, MakeRows
+from pipeline.tables.feedback import FEEDBACK_TABLE, FeedbackRows
+from pipeline.tables.issues import process_issue_changes
+from pipeline.tables.logs import LOGS_TABLE, LogRows
+from pipeline.tables.outcomes import OUTCOMES_TABLE, outcome_rows
+from pipeline.tables.releases import RELEASE_TABLES, ReleaseRows
+from pipeline.tables.sessions import SESSION_AGGREGATES_TABLE, SESSIONS_TABLE, SessionRows
+from schemas.topics import (
+    ALERTS,
+    CHECK_INS,
+    COUNTS,
+    ERRORS,
+    FEEDBACK,
+    ISSUE_CHANGES,
+    LOGS,
+    OUTCOMES,
+    RELEASES,
+    SESSIONS,
+    SPANS,
+)
+
+
+def make_processes(settings: Settings, states: IssueStates | None = None) -> dict[str, Begin]:
+    """Return how a batch begins of each topic that ends in tables, by the topic's name.
+
+    ``states`` are the issues' states as the worker follows them.
+    """
+    scrubber = Scrubber(settings.scrub)
+    key = settings.hash_key.encode()
+    prefix = settings.kafka.topic_prefix
+    inbound = Inbound(settings.inbound)
+    events = make_processor(settings, states, scrubber).begin
+    others: dict[str, tuple[tuple[str, ...], MakeRows]] = {
+        SESSIONS.name: ((SESSIONS_TABLE, SESSION_AGGREGATES_TABLE), SessionRows(key, inbound)),
+        LOGS.name: ((LOGS_TABLE,), LogRows(scrubber, key, inbound)),
+        CHECK_INS.name: ((CHECK_INS_TABLE,), CheckInRows(scrubber)),
+        FEEDBACK.name: ((FEEDBACK_TABLE,), FeedbackRows(scrubber, key)),
+        OUTCOMES.name: ((OUTCOMES_TABLE,), outcome_rows),
+        RELEASES.name: (RELEASE_TABLES, ReleaseRows(scrubber, key)),
+    }
+    return {
+        ERRORS.name: events,
+        SPANS.name: events,
+        ALERTS.name: gathered(process_alerts),
+        ISSUE_CHANGES.name: gathered(process_issue_changes),
+        **{
+            topic: gathered(Each(tables, rows, topic_prefix=prefix).process) for topic, (tables, rows) in others.items()
+        },
+    }
+
+
+def make_processor(
+    settings: Settings, states: IssueStates | None = None, scrubber: Scrubber | None = None
+) -> Processor:
+    """Return the pure stages that errors and spans go through.
+
+    ``states`` are the issues' states as the worker follows them; ``scrubber`` where there is one already.
+    """
+    partitions = COUNTS.partitions_with(settings.kafka.partitions)
+    return Processor(
+        scrubber or Scrubber(settings.scrub),
+        Grouping(settings.grouping),
+        Counter(settings.rules, partitions, states),
+        Inbound(settings.inbound),
+        states=states,
+        hash_key=settings.hash_key.encode(),
+        topic_prefix=settings.kafka.topic_prefix,
+    )

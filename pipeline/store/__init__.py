@@ -1,0 +1,1 @@
+"""From a batch to ClickHouse, exactly once: inserts with deduplication tokens, repeats, migrations, replay."""
