@@ -59,7 +59,4 @@ async def always(_generation: int) -> None:
 
 
 async def delivered(to: Delivery, batch: GatheredBatch) -> None:
-    loop = asyncio.get_running_loop()
-    previous: asyncio.Future[None] = loop.create_future()
-    previous.set_result(None)
-    await to.deliver(batch, previous, loop.create_future(), loop.create_future())
+    await to.deliver(batch, asyncio.get_running_loop().create_future())

@@ -38,12 +38,13 @@ from pipeline.auditing.rows import Rows, stores_of
 from pipeline.config.settings import Settings
 from pipeline.edges import kafka
 from pipeline.edges.clickhouse import ClickHouse
+from pipeline.edges.kafka import Send
 from pipeline.intake.batching import Limits
 from pipeline.intake.ledger import Ledger
 from pipeline.records.record import Boundaries, GatheredBatch, RecordBatch, Source
 from pipeline.runtime.metrics import Metrics
 from pipeline.stages.pool import StagePool
-from pipeline.store.deliver import Delivery, RepeatedInsert, Send
+from pipeline.store.deliver import Delivery, RepeatedInsert
 from pipeline.store.repeated_inserts import Repeats
 from pipeline.store.view_targets import Aggregates, stored_rows
 from pipeline.tables.columns import COLUMNS
@@ -195,10 +196,7 @@ class Repairer:
             send=tools.send,
             metrics=self._metrics,
         )
-        loop = asyncio.get_running_loop()
-        nothing_before: asyncio.Future[None] = loop.create_future()
-        nothing_before.set_result(None)
-        await delivery.deliver(batch, nothing_before, loop.create_future(), loop.create_future())
+        await delivery.deliver(batch, asyncio.get_running_loop().create_future())
         self._journal.note(source, boundaries, records, "done")
         self._said(Repaired(source.topic, source.partition, boundaries.first, boundaries.last, records))
 
@@ -252,7 +250,7 @@ class _Sender:
     async def __call__(
         self,
         topic: str,
-        value: bytes,
+        value: bytes | None,
         *,
         key: bytes | None = None,
         partition: int | None = None,

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-
-from msgspec import Struct
+from typing import Protocol
 
 from pipeline.counts.reactions import Reaction
 from pipeline.counts.windows import Windows
-from pipeline.intake.sequence import ReadingSequence
+from pipeline.intake.assigned import AssignedPartition, AssignedPartitions
+from pipeline.intake.sequence import PartitionConsumer, ReadingSequence
 from pipeline.records.record import Fetch, Record, RecordBatch
 from pipeline.records.record_batches import Unreadable, records_of
 from pipeline.runtime.metrics import Metrics
@@ -31,34 +31,63 @@ MOST_REMEMBERED = 100_000
 """Ids of alerts that are remembered as sent."""
 
 
-class Watched(Struct, eq=False):
-    """One assigned partition of ``counts``: its windows, and how far they are applied and written.
+class GroupConsumer(PartitionConsumer, Protocol):
+    """The group's consumer, and whether its partitions are this worker's still."""
 
-    ``released`` is set when the partition was given away: its state is another worker's from then on.
-    """
+    async def first_to_read(self, topic: str, partition: int) -> int:
+        """Return the offset from which a partition that was assigned is read, however long Kafka is away."""
 
-    generation: int
+    def holds(self, generation: int) -> bool:
+        """Return whether no other worker can have the partitions of this generation yet."""
+
+
+class WindowStore(Protocol):
+    """The windows of each partition, and the changelog that they are kept in."""
+
+    async def open(self, partition: int) -> Windows:
+        """Return the windows of a partition, restored from the changelog."""
+
+    async def write(self, partition: int, changes: Sequence[tuple[bytes, bytes | None]]) -> None:
+        """Write changed entries of a partition to the changelog; return when they are there."""
+
+
+class AlertTopic(Protocol):
+    """The topic that alerts are sent to."""
+
+    async def send(self, alert: Alert) -> None:
+        """Send an alert; return when it is acknowledged."""
+
+    async def latest_ids(self) -> Iterable[str]:
+        """Return the ids of the latest alerts on the topic."""
+
+
+class ReactionStore(Protocol):
+    """What ClickHouse knows of releases, and where it is noted what issues have done."""
+
+    async def first_seen(self, releases: set[tuple[str, str]]) -> Iterable[tuple[str, str, int]]:
+        """Return when some releases were first heard of, as far as that is stored."""
+
+    async def note(self, reactions: Sequence[Reaction]) -> None:
+        """Store what issues have done; return when it is there. The same may come again."""
+
+
+class CountsPartition(AssignedPartition, eq=False, kw_only=True):
+    """An assigned partition of ``counts``: its windows, and how far they are applied and written."""
+
     windows: Windows
     next_offset: int
     written_offset: int
     written_at: float
-    released: bool = False
 
 
-class Counting:
+class CountsConsumer:
     """Applies the ``counts`` topic.
 
     Args:
-        sequence: has a partition read again where a fetch does not follow on.
-        restore: returns the offset from which a partition that was assigned is read.
-        open_windows: makes the windows of a partition, restored from the changelog.
-        send_alert: sends one alert and returns when it is acknowledged.
-        write: writes changed entries of a partition to the changelog; returns when they are there.
-        done: told how far a partition is done.
-        held: whether a generation's partitions are known to be this worker's; while they are not, nothing is written.
-        sent_before: the ids of alerts that are on the alert topic.
-        first_seen: when some releases were first heard of, as far as that is stored.
-        store_reactions: stores what issues have done; returns when it is there. The same may come again.
+        consumer: the group's consumer.
+        windows: the windows and their changelog.
+        alerts: where alerts go.
+        reactions: where it is stored what issues have done.
         metrics: what is counted on the way.
         flush_interval_s: how often the state is written.
         clock: seconds since the epoch.
@@ -67,48 +96,36 @@ class Counting:
     def __init__(
         self,
         *,
-        sequence: ReadingSequence,
-        restore: Callable[[int], Awaitable[int]],
-        open_windows: Callable[[int], Awaitable[Windows]],
-        send_alert: Callable[[Alert], Awaitable[None]],
-        write: Callable[[int, Sequence[tuple[bytes, bytes | None]]], Awaitable[None]],
-        done: Callable[[int, int], None],
-        held: Callable[[int], bool],
-        sent_before: Callable[[], Awaitable[Iterable[str]]],
-        first_seen: Callable[[set[tuple[str, str]]], Awaitable[Iterable[tuple[str, str, int]]]],
-        store_reactions: Callable[[Sequence[Reaction]], Awaitable[None]],
+        consumer: GroupConsumer,
+        windows: WindowStore,
+        alerts: AlertTopic,
+        reactions: ReactionStore,
         metrics: Metrics,
         flush_interval_s: float,
         clock: Callable[[], float],
     ) -> None:
-        self._sequence = sequence
-        self._restore = restore
-        self._open_windows = open_windows
-        self._send_alert = send_alert
-        self._write = write
-        self._done = done
-        self._held = held
-        self._sent_before = sent_before
-        self._first_seen = first_seen
-        self._store_reactions = store_reactions
+        self._consumer = consumer
+        self._sequence = ReadingSequence(consumer, metrics, COUNTS.name, time.monotonic)
+        self._windows = windows
+        self._alerts = alerts
+        self._reactions = reactions
         self._metrics = metrics
         self._flush_interval_s = flush_interval_s
         self._clock = clock
-        self._watched: dict[int, Watched] = {}
-        self._releases: Counter[int] = Counter()
+        self._watched = AssignedPartitions(self._begin)
         self._sent: dict[str, None] = {}
         self._lock = asyncio.Lock()
 
     async def open(self, partition: int, generation: int) -> None:
         """Begin to watch a partition, unless it is watched in this generation already."""
         async with self._lock:
-            await self._opened(partition, generation)
+            await self._watched.read(partition, generation)
 
     async def take(self, partition: int, fetch: Fetch) -> None:
         """Apply one fetch, if it begins at the offset that is expected next or before it."""
         async with self._lock:
-            watched = await self._opened(partition, fetch.generation)
-            if watched.released or watched.generation != fetch.generation:
+            watched = await self._watched.read(partition, fetch.generation)
+            if watched.revoked or watched.generation != fetch.generation:
                 return
             if fetch.start > watched.next_offset:
                 watched.next_offset = await self._sequence.expired(partition, watched.next_offset)
@@ -119,38 +136,28 @@ class Counting:
             new = [record for record in records if record.offset >= watched.next_offset]
             await self._announce([alert for record in new for alert in await self._apply(watched, record)])
             watched.next_offset = max(watched.next_offset, fetch.next_offset)
-            await self._flush_if_due(partition, watched)
+            await self._flush_if_due(watched)
 
     async def look_after(self, generation: int) -> None:
         """Seek back partitions of this generation that are read on behind what is expected, and no fetch shows it."""
-        for partition, watched in list(self._watched.items()):
+        for watched in self._watched.all():
             if watched.generation == generation and not self._lock.locked():
-                await self._sequence.look_after(partition, watched.next_offset)
+                await self._sequence.look_after(watched.partition, watched.next_offset)
 
     async def tick(self, waiting: Callable[[int], bool]) -> None:
         """Let time pass for the partitions of which no message is waiting, and write what has changed."""
         async with self._lock:
-            for partition, watched in list(self._watched.items()):
-                if not waiting(partition):
+            for watched in self._watched.all():
+                if not waiting(watched.partition):
                     await self._announce(watched.windows.tick(self._clock()))
-                await self._flush_if_due(partition, watched)
-
-    async def flush(self) -> None:
-        """Write everything that has changed, before stopping or giving partitions away."""
-        async with self._lock:
-            for partition, watched in list(self._watched.items()):
-                await self._flush(partition, watched)
+                await self._flush_if_due(watched)
 
     async def release(self, partitions: Iterable[int], grace_s: float) -> None:
         """Forget partitions that were revoked; wait ``grace_s`` seconds at most for what is being written.
 
         Nothing more is written of them afterwards: it would undo what their next worker writes.
         """
-        for partition in partitions:
-            self._releases[partition] += 1
-            watched = self._watched.pop(partition, None)
-            if watched is not None:
-                watched.released = True
+        self._watched.revoke(partitions)
         with suppress(TimeoutError):
             async with asyncio.timeout(grace_s), self._lock:
                 pass
@@ -160,23 +167,22 @@ class Counting:
         watched = self._watched.get(partition)
         return watched.next_offset if watched else None
 
-    async def _opened(self, partition: int, generation: int) -> Watched:
-        watched = self._watched.get(partition)
-        if watched is None or watched.generation < generation:
-            releases = self._releases[partition]
-            for identifier in await self._sent_before():
-                self._remember(identifier)
-            windows = await self._open_windows(partition)
-            windows.sent = self._sent
-            from_offset = await self._restore(partition)
-            watched = Watched(generation, windows, from_offset, from_offset, self._clock())
-            if self._releases[partition] == releases:
-                self._watched[partition] = watched
-            else:
-                watched.released = True
-        return watched
+    async def _begin(self, partition: int, generation: int, _earlier: CountsPartition | None) -> CountsPartition:
+        for identifier in await self._alerts.latest_ids():
+            self._remember(identifier)
+        windows = await self._windows.open(partition)
+        windows.sent = self._sent
+        from_offset = await self._consumer.first_to_read(COUNTS.name, partition)
+        return CountsPartition(
+            partition=partition,
+            generation=generation,
+            windows=windows,
+            next_offset=from_offset,
+            written_offset=from_offset,
+            written_at=self._clock(),
+        )
 
-    async def _apply(self, watched: Watched, record: Record) -> list[Alert]:
+    async def _apply(self, watched: CountsPartition, record: Record) -> list[Alert]:
         try:
             batch = decode_counts(record.value or b"")
         except ValueError as error:
@@ -185,13 +191,13 @@ class Counting:
         issues = watched.windows.issues
         wanted = issues.releases_to_look_up(batch)
         if wanted:
-            issues.learn_releases(batch, wanted, await self._first_seen(wanted))
+            issues.learn_releases(batch, wanted, await self._reactions.first_seen(wanted))
         return watched.windows.apply(batch, record.offset, self._clock())
 
     async def _announce(self, alerts: Iterable[Alert]) -> None:
         """Send alerts that were not sent before, side by side: one after the other they wait for each other."""
         new = {alert.id: alert for alert in alerts if alert.id not in self._sent}
-        await asyncio.gather(*map(self._send_alert, new.values()))
+        await asyncio.gather(*map(self._alerts.send, new.values()))
         for alert in new.values():
             self._remember(alert.id)
             self._metrics.alerts.labels(alert.rule, alert.state).inc()
@@ -201,25 +207,25 @@ class Counting:
         while len(self._sent) > MOST_REMEMBERED:
             del self._sent[next(iter(self._sent))]
 
-    async def _flush_if_due(self, partition: int, watched: Watched) -> None:
+    async def _flush_if_due(self, watched: CountsPartition) -> None:
         if self._clock() - watched.written_at >= self._flush_interval_s:
-            await self._flush(partition, watched)
+            await self._flush(watched)
 
-    async def _flush(self, partition: int, watched: Watched) -> None:
-        if not self._held(watched.generation):
+    async def _flush(self, watched: CountsPartition) -> None:
+        if not self._consumer.holds(watched.generation):
             return
         reactions = watched.windows.issues.take_reactions()
         if reactions:
-            await self._store_reactions(reactions)
-        if watched.released:
+            await self._reactions.note(reactions)
+        if watched.revoked:
             return
         changes = watched.windows.take_changes()
         if changes:
-            await self._write(partition, changes)
+            await self._windows.write(watched.partition, changes)
         watched.written_at = self._clock()
-        if watched.next_offset > watched.written_offset and not watched.released:
+        if watched.next_offset > watched.written_offset and not watched.revoked:
             watched.written_offset = watched.next_offset
-            self._done(partition, watched.next_offset)
+            self._consumer.done(COUNTS.name, watched.partition, watched.next_offset)
 
 
 def _records(partition: int, record_batches: Iterable[RecordBatch]) -> Iterator[Record]:

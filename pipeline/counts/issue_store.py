@@ -9,6 +9,7 @@ from msgspec.json import Encoder
 
 from pipeline.counts.reactions import Reaction
 from pipeline.edges.clickhouse import ClickHouse
+from pipeline.edges.clickhouse_threads import ClickHouseThreads
 
 _encode_lines = Encoder().encode_lines
 
@@ -157,3 +158,24 @@ class IssueStore:
             "ORDER BY project, fingerprint LIMIT 10",
             {"beginning": beginning, "project": project},
         )
+
+
+class IssueStoreThreads:
+    """An issue store for asyncio, however long ClickHouse is away.
+
+    Args:
+        store: the issue store.
+        threads: where its calls block.
+    """
+
+    def __init__(self, store: IssueStore, threads: ClickHouseThreads) -> None:
+        self._store = store
+        self._threads = threads
+
+    async def first_seen(self, releases: set[tuple[str, str]]) -> Iterable[tuple[str, str, int]]:
+        """Return when some releases were first heard of, as far as that is stored."""
+        return await self._threads.answer(lambda: self._store.first_seen(releases))
+
+    async def note(self, reactions: Sequence[Reaction]) -> None:
+        """Store what issues have done; return when it is there. The same may come again."""
+        await self._threads.answer(lambda: self._store.note(reactions))

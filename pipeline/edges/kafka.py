@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -79,7 +79,7 @@ async def producer(settings: KafkaSettings) -> AsyncIterator[AIOKafkaProducer]:
 async def send_and_wait(
     client: AIOKafkaProducer,
     topic: str,
-    value: bytes,
+    value: bytes | None,
     *,
     key: bytes | None = None,
     partition: int | None = None,
@@ -200,6 +200,25 @@ class Message(NamedTuple):
     value: bytes
     headers: Sequence[tuple[str, bytes]] = ()
     origin: str = ""
+
+
+class Send(Protocol):
+    """Sends one message to Kafka and returns when every replica has it.
+
+    Raises:
+        Unavailable: Kafka did not acknowledge it.
+    """
+
+    def __call__(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        partition: int | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> Awaitable[None]:
+        """Send it."""
 
 
 async def require_topics(settings: KafkaSettings, names: Iterable[str]) -> None:

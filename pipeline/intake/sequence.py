@@ -40,8 +40,8 @@ class Restored(NamedTuple):
     begun: list[Boundaries]
 
 
-class KafkaPartitions(Protocol):
-    """The partitions that are assigned to this worker; topics are named without their prefix."""
+class PartitionConsumer(Protocol):
+    """The group's consumer, as a reader of one topic sees it; topics are named without their prefix."""
 
     async def offsets(self, topic: str, partition: int) -> LogOffsets:
         """Return a partition's offsets, however long Kafka is away."""
@@ -54,6 +54,9 @@ class KafkaPartitions(Protocol):
 
     def position(self, topic: str, partition: int) -> int | None:
         """Return the offset from which a partition is read next; ``None`` where that is not settled."""
+
+    def done(self, topic: str, partition: int, next_offset: int) -> None:
+        """Say that everything before an offset is done and may be committed."""
 
 
 def first_to_read(offsets: LogOffsets, last_in_ledger: int | None) -> int:
@@ -73,14 +76,14 @@ class ReadingSequence:
     """Sees to it that one partition after the other is read without a hole, and says so where it was not.
 
     Args:
-        partitions: the partitions in Kafka.
+        consumer: the group's consumer.
         metrics: where fetches that were refused, and records that expired, are counted.
         topic: the topic without prefix.
         clock: a monotonic clock in seconds.
     """
 
-    def __init__(self, partitions: KafkaPartitions, metrics: Metrics, topic: str, clock: Callable[[], float]) -> None:
-        self._partitions = partitions
+    def __init__(self, consumer: PartitionConsumer, metrics: Metrics, topic: str, clock: Callable[[], float]) -> None:
+        self._consumer = consumer
         self._metrics = metrics
         self._topic = topic
         self._clock = clock
@@ -96,16 +99,16 @@ class ReadingSequence:
             expected,
             found,
         )
-        await self._partitions.seek_to(self._topic, partition, expected)
+        await self._consumer.seek_to(self._topic, partition, expected)
 
     async def start_over(self, partition: int, offset: int) -> None:
         """Have a partition of a topic that was made again read from an offset of its present life."""
         log.warning("%s-%d was made again: reading from offset %d", self._topic, partition, offset)
-        await self._partitions.start_over(self._topic, partition, offset)
+        await self._consumer.start_over(self._topic, partition, offset)
 
     async def expired(self, partition: int, expected: int) -> int:
         """Return the expected offset, or the first that Kafka still has if it is a later one; say what is lost then."""
-        begin = (await self._partitions.offsets(self._topic, partition)).begin
+        begin = (await self._consumer.offsets(self._topic, partition)).begin
         if begin <= expected:
             return expected
         self._metrics.expired.labels(self._topic).inc(begin - expected)
@@ -125,7 +128,7 @@ class ReadingSequence:
         called every second or so while nothing that was read is on its way; it acts when it has found the same for
         :data:`ASTRAY_S`.
         """
-        position = self._partitions.position(self._topic, partition)
+        position = self._consumer.position(self._topic, partition)
         if position is None or position <= expected:
             self._astray.pop(partition, None)
             return

@@ -21,6 +21,7 @@ from msgspec.json import Encoder
 from msgspec.structs import replace
 
 from pipeline.edges.clickhouse import ClickHouse, RequestRejected
+from pipeline.edges.kafka import Send
 from pipeline.edges.retry import until_available
 from pipeline.errors import Unavailable
 from pipeline.intake.ledger import Ledger
@@ -30,6 +31,7 @@ from pipeline.records.record_batches import KafkaRecord, Unreadable, records_of
 from pipeline.runtime.metrics import Metrics
 from pipeline.stages.messages import Ended
 from pipeline.store.inserts import GivenUp, Inserts
+from pipeline.store.turns import Turn, Turns
 from pipeline.store.view_targets import insert_token
 from schemas.dead_letter import DeadLetter
 from schemas.topics import COUNTS, DEAD_LETTERS
@@ -61,25 +63,6 @@ SIFTED_TOGETHER = 1000
 
 ApartRow = tuple[int, bytes]
 """A row as a line, behind the offset of its event."""
-
-
-class Send(Protocol):
-    """Sends one message to Kafka and returns when every replica has it.
-
-    Raises:
-        Unavailable: Kafka did not acknowledge it.
-    """
-
-    def __call__(
-        self,
-        topic: str,
-        value: bytes,
-        *,
-        key: bytes | None = None,
-        partition: int | None = None,
-        headers: Sequence[tuple[str, bytes]] = (),
-    ) -> Awaitable[None]:
-        """Send it."""
 
 
 class Stages(Protocol):
@@ -150,23 +133,22 @@ class Delivery:
         self._send = send
         self._metrics = metrics
         self._refused: Counter[str] = Counter()
+        self._turns: Turns[tuple[Source, int]] = Turns()
 
-    async def deliver(
-        self,
-        batch: GatheredBatch,
-        previous_counts: Awaitable[Any],
-        counts_sent: asyncio.Future[None],
-        taken: asyncio.Future[None],
-    ) -> None:
+    async def deliver(self, batch: GatheredBatch, taken: asyncio.Future[None]) -> None:
         """Deliver one batch; returns when all of it is acknowledged, however long that takes.
+
+        Batches of a partition are handed over in their order, and send their counts in it: the consumer of ``counts``
+        knows by the last offset alone what it has applied.
 
         Args:
             batch: what to deliver.
-            previous_counts: done when the counts of the batch before it, of the same partition, were sent.
-            counts_sent: set when this batch's were. Counts of a partition are sent in order, because the counting
-                side knows by the last offset alone what it has applied.
             taken: set when the stages have all of the batch, so that they may be handed another one.
         """
+        with self._turns.take((batch.source, batch.generation)) as turn:
+            await self._deliver(batch, taken, turn)
+
+    async def _deliver(self, batch: GatheredBatch, taken: asyncio.Future[None], turn: Turn) -> None:
         started = time.perf_counter()
         begun = asyncio.create_task(self._begin(batch))
         try:
@@ -175,7 +157,7 @@ class Delivery:
             begun.cancel()
         letters = _with_records(batch, ended.dead)
         _, refused = await asyncio.gather(
-            self._send_counts(ended.counts, previous_counts, counts_sent), self._stored(batch, inserts, taken, begun)
+            self._send_counts(ended.counts, turn), self._stored(batch, inserts, taken, begun)
         )
         letters += refused
         if letters:
@@ -301,17 +283,12 @@ class Delivery:
             )
         self._refused[table] += 1
 
-    async def _send_counts(
-        self,
-        counts: dict[int, bytes],
-        previous_counts: Awaitable[Any],
-        counts_sent: asyncio.Future[None],
-    ) -> None:
-        await previous_counts
+    async def _send_counts(self, counts: dict[int, bytes], turn: Turn) -> None:
+        await turn.comes()
         await asyncio.gather(
             *(self._sent(COUNTS.name, message, partition=partition) for partition, message in counts.items())
         )
-        counts_sent.set_result(None)
+        turn.is_over()
 
     async def _bury(self, batch: GatheredBatch, letters: list[tuple[Record, DeadLetter]]) -> None:
         """Send dead letters to their topic, and their headers to ClickHouse."""

@@ -11,10 +11,9 @@ from typing import Any
 from occurrences import NOON, Occurrence, counted, rules_of
 from records import Message, packed
 
-from pipeline.counts.consumer import Counting
+from pipeline.counts.consumer import CountsConsumer
 from pipeline.counts.reactions import Reaction
 from pipeline.counts.windows import Windows
-from pipeline.intake.sequence import ReadingSequence
 from pipeline.issues.states import IssueStates
 from pipeline.records.offsets import LogOffsets
 from pipeline.records.record import Fetch, RecordBatch
@@ -63,7 +62,7 @@ class Around:
     opening: asyncio.Event = field(default_factory=asyncio.Event)
     refuse_writes: bool = False
     committed: int = 0
-    held: bool = True
+    fenced: bool = False
     states: IssueStates = field(default_factory=IssueStates)
     stored: dict[str, int] = field(default_factory=dict)
 
@@ -71,7 +70,7 @@ class Around:
         self.sending.set()
         self.opening.set()
 
-    async def restore(self, _partition: int) -> int:
+    async def first_to_read(self, _topic: str, _partition: int) -> int:
         return self.committed
 
     async def offsets(self, _topic: str, _partition: int) -> LogOffsets:
@@ -86,13 +85,19 @@ class Around:
     def position(self, _topic: str, _partition: int) -> int | None:
         return None
 
-    async def open_windows(self, partition: int) -> Windows:
+    def done(self, _topic: str, partition: int, next_offset: int) -> None:
+        self.log.append(f"done {partition} {next_offset}")
+
+    def holds(self, _generation: int) -> bool:
+        return not self.fenced
+
+    async def open(self, partition: int) -> Windows:
         await self.opening.wait()
         windows = Windows(RULES, partition, partitions=1, allowed_lateness_s=60, states=self.states)
         windows.load(list(self.table.items()))
         return windows
 
-    async def send_alert(self, alert: Alert) -> None:
+    async def send(self, alert: Alert) -> None:
         self.log.append("sending")
         await self.sending.wait()
         self.on_topic.append(alert.id)
@@ -108,30 +113,28 @@ class Around:
                 self.table[key] = value
         self.log.append("wrote")
 
-    async def sent_before(self) -> Iterable[str]:
+    async def latest_ids(self) -> Iterable[str]:
         return list(self.on_topic)
 
     async def first_seen(self, releases: set[tuple[str, str]]) -> list[tuple[str, str, int]]:
         self.log.append(f"asked for {', '.join(sorted(release for _, release in releases))}")
         return [(project, release, self.stored[release]) for project, release in releases if release in self.stored]
 
-    async def store_reactions(self, reactions: Sequence[Reaction]) -> None:
+    async def note(self, reactions: Sequence[Reaction]) -> None:
         self.log += [f"stored {reaction.kind}" for reaction in reactions]
 
-    def counting(self) -> Counting:
-        metrics = Metrics()
-        return Counting(
-            sequence=ReadingSequence(self, metrics, "counts", lambda: self.now),
-            restore=self.restore,
-            open_windows=self.open_windows,
-            send_alert=self.send_alert,
-            write=self.write,
-            done=lambda partition, offset: self.log.append(f"done {partition} {offset}"),
-            held=lambda _generation: self.held,
-            sent_before=self.sent_before,
-            first_seen=self.first_seen,
-            store_reactions=self.store_reactions,
-            metrics=metrics,
+    async def flush(self, counting: CountsConsumer) -> None:
+        """Have everything written that has changed: it is due, and messages are waiting."""
+        self.now += 2.0
+        await counting.tick(lambda _partition: True)
+
+    def counting(self) -> CountsConsumer:
+        return CountsConsumer(
+            consumer=self,
+            windows=self,
+            alerts=self,
+            reactions=self,
+            metrics=Metrics(),
             flush_interval_s=2.0,
             clock=lambda: self.now,
         )
@@ -183,11 +186,11 @@ def test_nothing_is_written_while_the_partition_may_be_another_workers() -> None
     async def test(around: Around) -> None:
         counting = around.counting()
         await counting.take(0, fetch(1, messages(batch(0, 1))))
-        around.held = False
+        around.fenced = True
         around.now += 5
         await counting.tick(lambda _partition: False)
         assert around.log == []
-        around.held = True
+        around.fenced = False
         await counting.tick(lambda _partition: False)
         assert around.log == ["wrote", "done 0 1"]
 
@@ -200,7 +203,7 @@ def test_progress_is_not_reported_when_the_state_could_not_be_written() -> None:
         await counting.take(0, fetch(1, messages(batch(0, 1))))
         around.refuse_writes = True
         try:
-            await counting.flush()
+            await around.flush(counting)
         except ConnectionError:
             around.log.append("failed")
         assert around.log == ["failed"]
@@ -217,7 +220,7 @@ def test_an_alert_that_was_sent_before_a_crash_is_not_sent_again() -> None:
         assert around.table == {}
         second = around.counting()
         await second.take(0, fetch(2, messages(batch(0))))
-        await second.flush()
+        await around.flush(second)
         assert len(around.on_topic) == 1
         assert around.log[-1] == "done 0 1"
 
@@ -228,7 +231,7 @@ def test_a_repeated_message_counts_once() -> None:
     async def test(around: Around) -> None:
         counting = around.counting()
         await counting.take(0, fetch(1, messages(batch(0, 1), batch(0, 1), batch(0, 1))))
-        await counting.flush()
+        await around.flush(counting)
         assert around.on_topic == []
         assert around.log == ["wrote", "done 0 3"]
 
@@ -252,7 +255,7 @@ def test_a_message_that_is_no_counts_message_is_passed_over() -> None:
         await counting.take(
             0, fetch(1, [*fetched([Message(b"\xff", 0), Message(b"", 1)]), *messages(batch(0), first=2)])
         )
-        await counting.flush()
+        await around.flush(counting)
         assert around.log == ["sending", "sent firing", "wrote", "done 0 3"]
 
     run(test)
@@ -285,7 +288,7 @@ def test_nothing_is_written_of_a_partition_that_was_given_away_while_an_alert_wa
         assert not releasing.done()
         around.sending.set()
         await asyncio.gather(taking, releasing)
-        await counting.flush()
+        await around.flush(counting)
         assert around.log == ["sending", "sent firing"]
         assert around.table == {}
         assert counting.next_offset(0) is None
@@ -316,7 +319,7 @@ def test_a_partition_that_was_given_away_while_its_windows_were_opened_is_not_wa
         await settle()
         around.opening.set()
         await asyncio.gather(taking, releasing)
-        await counting.flush()
+        await around.flush(counting)
         assert around.log == []
         assert counting.next_offset(0) is None
 
@@ -375,7 +378,7 @@ def test_a_fetch_that_does_not_follow_on_is_refused_and_read_again() -> None:
         await counting.take(0, fetch(1, messages(batch(2, 1), first=2)))
         assert around.log == ["sought 0 1"]
         await counting.take(0, fetch(1, messages(batch(1, 1), batch(2, 1), first=1)))
-        await counting.flush()
+        await around.flush(counting)
         assert around.log[1:] == ["sending", "sent firing", "wrote", "done 0 3"]
 
     run(test)

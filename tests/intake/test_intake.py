@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.intake.batching import Limits
 from pipeline.intake.fencing import Overtaken
-from pipeline.intake.intake import TICK_S, Deliver, Intake
-from pipeline.intake.sequence import ASTRAY_S, ReadingSequence, Restored
+from pipeline.intake.intake import TICK_S, Deliver, Intake, IntakeLimits
+from pipeline.intake.sequence import ASTRAY_S, Restored
 from pipeline.records.offsets import LogOffsets
 from pipeline.records.record import Boundaries, Fetch, GatheredBatch, RecordBatch, Source
 from pipeline.runtime.metrics import Metrics
@@ -28,8 +28,7 @@ class Deliveries:
 
     ledger: list[Boundaries] = field(default_factory=list)
     started: list[tuple[int, int]] = field(default_factory=list)
-    counted: list[tuple[int, int]] = field(default_factory=list)
-    done: list[tuple[int, int]] = field(default_factory=list)
+    finished: list[tuple[int, int]] = field(default_factory=list)
     failures: list[BaseException] = field(default_factory=list)
     gates: dict[tuple[int, int], asyncio.Future[None]] = field(default_factory=dict)
     reading: asyncio.Event = field(default_factory=asyncio.Event)
@@ -45,7 +44,7 @@ class Deliveries:
     def __post_init__(self) -> None:
         self.reading.set()
 
-    async def restore(self, partition: int) -> Restored:
+    async def restore(self, _topic: str, partition: int) -> Restored:
         from_offset = self.committed.get(partition, 0)
         found = [boundaries for boundaries in self.ledger if boundaries.last >= from_offset]
         await self.reading.wait()
@@ -64,19 +63,13 @@ class Deliveries:
     def position(self, _topic: str, partition: int) -> int | None:
         return self.positions.get(partition)
 
-    async def deliver(
-        self,
-        batch: GatheredBatch,
-        previous: Awaitable[None],
-        counts_sent: asyncio.Future[None],
-        processed: asyncio.Future[None],
-    ) -> None:
+    def done(self, _topic: str, partition: int, next_offset: int) -> None:
+        self.finished.append((partition, next_offset))
+
+    async def deliver(self, batch: GatheredBatch, processed: asyncio.Future[None]) -> None:
         key = (batch.boundaries.first, batch.boundaries.last)
         self.started.append(key)
         self.ledger.append(batch.boundaries)
-        await previous
-        self.counted.append(key)
-        counts_sent.set_result(None)
         processed.set_result(None)
         if not self.open_gates:
             await self.gates.setdefault(key, asyncio.get_running_loop().create_future())
@@ -93,14 +86,11 @@ class Deliveries:
     ) -> Intake:
         return Intake(
             "errors",
-            limits=Limits(records, 1_000_000, 1_000_000, 0.5),
-            most_in_flight=most_in_flight,
-            most_in_stages=most_in_stages,
-            sequence=ReadingSequence(self, self.metrics, "errors", lambda: self.now),
-            restore=self.restore,
+            limits=IntakeLimits(Limits(records, 1_000_000, 1_000_000, 0.5), most_in_flight, most_in_stages),
+            consumer=self,
             deliver=deliver or self.deliver,
-            done=lambda partition, offset: self.done.append((partition, offset)),
             failed=self.failures.append,
+            metrics=self.metrics,
             clock=lambda: self.now,
         )
 
@@ -130,10 +120,10 @@ def test_progress_is_reported_in_order_though_deliveries_end_out_of_order() -> N
         await settle()
         to.let(2, 3)
         await settle()
-        assert to.done == []
+        assert to.finished == []
         to.let(0, 1)
         await intake.drain()
-        assert to.done == [(0, 4)]
+        assert to.finished == [(0, 4)]
 
     run(test)
 
@@ -154,7 +144,7 @@ def test_a_fetch_waits_for_room_and_no_more_than_allowed_is_in_flight() -> None:
         to.let(4, 5)
         await taking
         await intake.drain()
-        assert to.done[-1] == (0, 8)
+        assert to.finished[-1] == (0, 8)
 
     run(test)
 
@@ -182,14 +172,8 @@ def test_only_when_the_stages_are_free_is_the_next_batch_cut_and_it_is_the_large
     async def test(to: Deliveries) -> None:
         stages: list[asyncio.Future[None]] = []
 
-        async def deliver(
-            batch: GatheredBatch,
-            previous: Awaitable[None],
-            counts_sent: asyncio.Future[None],
-            processed: asyncio.Future[None],
-        ) -> None:
+        async def deliver(batch: GatheredBatch, processed: asyncio.Future[None]) -> None:
             to.started.append((batch.source.partition, len(batch.record_batches)))
-            counts_sent.set_result(None)
             stages.append(processed)
             await asyncio.wait([processed])
 
@@ -216,14 +200,8 @@ def test_only_when_the_stages_are_free_is_the_next_batch_cut_and_it_is_the_large
 
 def test_as_many_batches_are_cut_as_there_are_processes_of_the_stages() -> None:
     async def test(to: Deliveries) -> None:
-        async def deliver(
-            batch: GatheredBatch,
-            previous: Awaitable[None],
-            counts_sent: asyncio.Future[None],
-            processed: asyncio.Future[None],
-        ) -> None:
+        async def deliver(batch: GatheredBatch, processed: asyncio.Future[None]) -> None:
             to.started.append((batch.source.partition, len(batch.record_batches)))
-            counts_sent.set_result(None)
             await asyncio.wait([processed])
 
         intake = to.intake(records=20, most_in_flight=4, most_in_stages=2, deliver=deliver)
@@ -252,10 +230,9 @@ def test_a_batch_that_is_due_does_not_overtake_the_fetch_that_is_being_taken() -
         to.open_gates = True
         to.let(0, 1)
         await taking
-        await until(lambda: to.done[-1:] == [(0, 7)])
+        await until(lambda: to.finished[-1:] == [(0, 7)])
         assert to.started == [(0, 1), (2, 3), (4, 5), (6, 6)]
-        assert to.counted == to.started
-        assert [offset for _, offset in to.done] == [2, 4, 6, 7]
+        assert [offset for _, offset in to.finished] == [2, 4, 6, 7]
         cutting.cancel()
 
     run(test)
@@ -269,8 +246,8 @@ def test_records_that_wait_are_cut_after_the_linger() -> None:
         await intake.take(3, fetch(1, 0, 0))
         assert to.started == []
         to.now = 0.5
-        await until(lambda: bool(to.done))
-        assert to.done == [(3, 1)]
+        await until(lambda: bool(to.finished))
+        assert to.finished == [(3, 1)]
         cutting.cancel()
 
     run(test)
@@ -320,7 +297,7 @@ def test_nothing_is_begun_of_a_partition_that_was_given_away_while_its_fetch_wai
         await taking
         await intake.drain()
         assert to.started == [(0, 1)]
-        assert to.done == [(0, 2)]
+        assert to.finished == [(0, 2)]
 
     run(test)
 
@@ -354,7 +331,7 @@ def test_what_is_not_done_in_time_is_given_up_with_its_partition() -> None:
         await intake.release([0], grace_s=0.01)
         await settle()
         assert intake.in_flight == 1
-        assert to.done == []
+        assert to.finished == []
         to.gates.pop((0, 1))
         await intake.take(0, fetch(2, 0, 1))
         await settle()
@@ -363,24 +340,17 @@ def test_what_is_not_done_in_time_is_given_up_with_its_partition() -> None:
     run(test)
 
 
-def test_what_waits_for_the_counts_of_a_batch_that_was_given_up_is_given_up_too() -> None:
-    """Another worker has the partition: its counts will come in their order."""
+def test_a_delivery_that_is_overtaken_is_no_failure_and_commits_nothing_from_there_on() -> None:
+    """Another worker has the partition: it will deliver the batch."""
 
     async def test(to: Deliveries) -> None:
-        first, second = asyncio.Event(), asyncio.Event()
+        first = asyncio.Event()
 
-        async def deliver(
-            batch: GatheredBatch,
-            previous: Awaitable[None],
-            counts_sent: asyncio.Future[None],
-            processed: asyncio.Future[None],
-        ) -> None:
+        async def deliver(batch: GatheredBatch, processed: asyncio.Future[None]) -> None:
             to.started.append((batch.boundaries.first, batch.generation))
             if batch.boundaries.first == 0:
                 await first.wait()
                 raise Overtaken
-            await previous
-            second.set()
 
         intake = to.intake(deliver=deliver)
         await intake.take(0, fetch(3, 0, 3))
@@ -388,8 +358,7 @@ def test_what_waits_for_the_counts_of_a_batch_that_was_given_up_is_given_up_too(
         assert to.started == [(0, 3), (2, 3)]
         first.set()
         await intake.drain()
-        assert not second.is_set()
-        assert to.done == []
+        assert to.finished == []
         assert to.failures == []
 
     run(test)
@@ -404,7 +373,7 @@ def test_a_delivery_that_fails_commits_nothing_from_there_on() -> None:
         to.let(2, 3)
         await intake.drain()
         assert [str(failure) for failure in to.failures] == ["unforeseen"]
-        assert to.done == []
+        assert to.finished == []
 
     run(test)
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable
 
 from hypothesis import event, given
 from hypothesis import strategies as st
 
 from pipeline.intake.batching import Limits
 from pipeline.intake.fencing import Overtaken
-from pipeline.intake.intake import Intake
-from pipeline.intake.sequence import ASTRAY_S, ReadingSequence, Restored, first_to_read
+from pipeline.intake.intake import Intake, IntakeLimits
+from pipeline.intake.sequence import ASTRAY_S, Restored, first_to_read
 from pipeline.records.offsets import LogOffsets
 from pipeline.records.record import Boundaries, Fetch, GatheredBatch, RecordBatch, Source
 from pipeline.runtime.metrics import Metrics
@@ -46,14 +45,11 @@ class Installation:
     def new_intake(self) -> Intake:
         return Intake(
             "errors",
-            limits=LIMITS,
-            most_in_flight=3,
-            most_in_stages=3,
-            sequence=ReadingSequence(self, Metrics(), "errors", lambda: self.now),
-            restore=self.restore,
+            limits=IntakeLimits(LIMITS, 3, 3),
+            consumer=self,
             deliver=self.deliver,
-            done=self.done,
             failed=self.failures.append,
+            metrics=Metrics(),
             clock=lambda: self.now,
         )
 
@@ -71,18 +67,12 @@ class Installation:
     def position(self, _topic: str, _partition: int) -> int | None:
         return self.read_position
 
-    async def restore(self, _partition: int) -> Restored:
+    async def restore(self, _topic: str, _partition: int) -> Restored:
         from_offset = first_to_read(await self.offsets("errors", 0), None)
         begun = [boundaries for boundaries in self.ledger if boundaries.last >= from_offset]
         return Restored(SOURCE, from_offset, begun)
 
-    async def deliver(
-        self,
-        batch: GatheredBatch,
-        _previous: Awaitable[None],
-        counts_sent: asyncio.Future[None],
-        taken: asyncio.Future[None],
-    ) -> None:
+    async def deliver(self, batch: GatheredBatch, taken: asyncio.Future[None]) -> None:
         if batch.generation != self.generation:
             raise Overtaken
         self.ledger.append(batch.boundaries)
@@ -95,9 +85,8 @@ class Installation:
         rows = [offset for offset in self.log if offset in held and batch.start <= offset <= batch.boundaries.last]
         # A repeated insert with the same token adds nothing.
         assert self.stored.setdefault(batch.boundaries, rows) == rows
-        counts_sent.set_result(None)
 
-    def done(self, _partition: int, next_offset: int) -> None:
+    def done(self, _topic: str, _partition: int, next_offset: int) -> None:
         self.committed = max(self.committed or 0, next_offset)
 
     # What happens to it

@@ -12,7 +12,7 @@ from absence import page, waited_for
 from installation import Installation, event, message
 
 from deploy.local.kafka import ApacheKafka
-from pipeline.worker.app import LONGEST_END_S
+from pipeline.worker.failure import LONGEST_END_S
 
 SOON_S = 10.0
 AWAY_S = 8.0

@@ -19,7 +19,7 @@ from installation import Installation, event, message
 from pipeline.config.settings import load_settings
 from pipeline.intake import transport
 from pipeline.intake.raw_fetches import hand_over_unopened
-from pipeline.worker.app import make_app
+from pipeline.worker.faust_app import make_app
 
 TIMES = int(os.environ.get("AFTERSHOCK_TEST_POLLS", "20"))
 """How often it is tried; set AFTERSHOCK_TEST_POLLS to 1000 to be sure."""

@@ -132,8 +132,8 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(bounded())
 
 
-def events(count: int) -> list[Message]:
-    return [message({"message": f"issue {offset % 3}"}, offset) for offset in range(count)]
+def events(count: int, first: int = 0) -> list[Message]:
+    return [message({"message": f"issue {offset % 3}"}, offset) for offset in range(first, first + count)]
 
 
 def test_the_ledger_is_written_before_anything_is_sent(executor: ThreadPoolExecutor) -> None:
@@ -292,22 +292,37 @@ def test_dead_letters_carry_the_original_bytes_and_no_content_in_the_table(execu
 
 def test_counts_wait_for_those_of_the_batch_before(executor: ThreadPoolExecutor) -> None:
     async def test() -> None:
-        servers = Servers()
-        loop = asyncio.get_running_loop()
-        previous: asyncio.Future[None] = loop.create_future()
-        sent: asyncio.Future[None] = loop.create_future()
-        processed: asyncio.Future[None] = loop.create_future()
-        work = delivery(servers, executor).deliver(gathered_batch(*events(2)), previous, sent, processed)
-        delivering = asyncio.create_task(work)
-        while servers.offsets("errors") != [0, 1]:  # noqa: ASYNC110  it is stored in a thread
+        servers = Servers(kafka_away=3)
+        to = delivery(servers, executor)
+        first, second = gathered_batch(*events(2)), gathered_batch(*events(2, first=2))
+        delivering = asyncio.create_task(delivered(to, first))
+        waiting = asyncio.create_task(delivered(to, second))
+        while servers.offsets("errors") != [0, 1, 2, 3]:  # noqa: ASYNC110  it is stored in a thread
             await asyncio.sleep(0.01)
         assert not servers.sent
-        assert not delivering.done()
-        assert processed.done()
-        previous.set_result(None)
-        await delivering
-        assert sent.done()
-        assert [topic for topic, _, _ in servers.sent] == ["counts"]
+        await asyncio.gather(delivering, waiting)
+        sent = [decode_counts(value) for topic, value, _ in servers.sent if topic == "counts"]
+        assert [(counts.first, counts.last) for counts in sent] == [(0, 1), (2, 3)]
+
+    run(test())
+
+
+def test_counts_of_a_batch_whose_predecessor_is_given_up_are_not_sent(executor: ThreadPoolExecutor) -> None:
+    """Another worker has the partition, and its counts will come in their order."""
+
+    async def test() -> None:
+        servers = Servers(kafka_away=1_000)
+        to = delivery(servers, executor)
+        first = asyncio.create_task(delivered(to, gathered_batch(*events(2))))
+        second = asyncio.create_task(delivered(to, gathered_batch(*events(2, first=2))))
+        while servers.offsets("errors") != [0, 1, 2, 3]:  # noqa: ASYNC110  it is stored in a thread
+            await asyncio.sleep(0.01)
+        first.cancel()
+        await asyncio.wait([first, second])
+        servers.kafka_away = 0
+        assert first.cancelled()
+        assert second.cancelled()
+        assert servers.sent == []
 
     run(test())
 

@@ -1,4 +1,4 @@
-"""Where a partition is read from when it is assigned: what Kafka, the ledger and the topic's present life say of it."""
+"""This worker's member of the consumer group: offsets, seeks, fencing, and from where a partition is read."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from pipeline.runtime.metrics import Metrics
 log = logging.getLogger(__name__)
 
 
-class Assignment:
-    """The partitions that this worker has, as far as reading them goes; topics are named without their prefix.
+class GroupConsumer:
+    """This worker's member of the consumer group; topics are named without their prefix.
 
     Args:
         consumer: returns the group's consumer.
@@ -65,6 +65,26 @@ class Assignment:
         """Return the offset from which a partition is read next; ``None`` where that is not settled."""
         return self._consumer().read_position(self._tp(topic, partition))
 
+    def done(self, topic: str, partition: int, next_offset: int) -> None:
+        """Say that everything before an offset is done and may be committed."""
+        self._consumer().done(self._tp(topic, partition), next_offset)
+
+    def end(self, topic: str, partition: int) -> int | None:
+        """Return where a partition's log ended when it was last fetched; ``None`` where it was not fetched yet."""
+        return self._consumer().log_end(self._tp(topic, partition))
+
+    def holds(self, generation: int) -> bool:
+        """Return whether no other worker can have the partitions of this generation yet."""
+        return self._consumer().lease.holds(generation)
+
+    async def held(self, generation: int) -> None:
+        """Return when that is known to be so.
+
+        Raises:
+            Overtaken: the generation is over.
+        """
+        await self._consumer().lease.held(generation)
+
     async def restore(self, topic: str, partition: int) -> Restored:
         """Return where a partition is read from, however long the servers are away.
 
@@ -78,7 +98,7 @@ class Assignment:
 
         return await until_available(once, self._metrics.retries.labels("clickhouse").inc)
 
-    async def restore_counts(self, topic: str, partition: int) -> int:
+    async def first_to_read(self, topic: str, partition: int) -> int:
         """Return the offset from which a partition is read of a topic whose batches are not in the ledger."""
         return first_to_read(await self.offsets(topic, partition), None)
 
