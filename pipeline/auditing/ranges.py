@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from pipeline.edges import kafka
+from pipeline.edges.raw_fetches import hand_over_unopened
 from pipeline.edges.settings import KafkaSettings
 from pipeline.errors import Unavailable
 from pipeline.intake.batching import Limits
-from pipeline.intake.raw_fetches import hand_over_unopened
 from pipeline.records.record import Boundaries, RecordBatch
 from pipeline.records.record_batches import Unreadable, described, records_of
 

@@ -21,6 +21,7 @@ from aiokafka.errors import (
 )
 from msgspec import Struct
 
+from pipeline.edges.aiokafka_private import client_of
 from pipeline.edges.kafka_connection import CONNECT_TIMEOUT_S, answering, client_options, connect
 from pipeline.edges.settings import KafkaSettings
 from pipeline.errors import Misconfigured, Unavailable
@@ -120,7 +121,7 @@ async def partitions_of(client: AIOKafkaConsumer, topic: str) -> list[TopicParti
     Raises:
         Unavailable: no broker answers. Without metadata every topic would seem to be missing.
     """
-    if not await client._client.force_metadata_update():
+    if not await client_of(client).force_metadata_update():
         raise Unavailable(f"Kafka does not say which partitions topic {topic} has")
     found = client.partitions_for_topic(topic) or set()
     return [TopicPartition(topic, partition) for partition in sorted(found)]

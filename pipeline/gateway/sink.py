@@ -19,6 +19,7 @@ from aiokafka.errors import InvalidMessageError, KafkaError, MessageSizeTooLarge
 
 from pipeline.edges import kafka
 from pipeline.edges import kafka_connection as connection
+from pipeline.edges.aiokafka_private import close_unsent
 from pipeline.edges.compression import compress_fast
 from pipeline.edges.settings import KafkaSettings
 from pipeline.errors import Unavailable
@@ -182,11 +183,8 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 async def _give_up(producer: Any) -> None:
     """End a producer without sending what it holds: ``stop()`` would wait for Kafka."""
-    producer._closed = True
     try:
         async with asyncio.timeout(END_S):
-            if producer._sender is not None:
-                await producer._sender.close()
-            await producer.client.close()
+            await close_unsent(producer)
     except (KafkaError, OSError, TimeoutError, asyncio.CancelledError) as error:
         log.debug("the producer did not end in order (%s)", type(error).__name__)

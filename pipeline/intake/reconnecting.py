@@ -12,6 +12,7 @@ from typing import Any
 from aiokafka.errors import KafkaConnectionError
 from faust.transport.drivers import aiokafka as driver
 
+from pipeline.edges.aiokafka_private import client_of
 from pipeline.edges.retry import until_available
 from pipeline.errors import Unavailable
 from pipeline.intake import transport
@@ -35,7 +36,7 @@ class ConsumerThread(transport.ConsumerThread):
 
     def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> Any:
         consumer = super()._create_consumer(loop)
-        wait_for_brokers(consumer._client)
+        wait_for_brokers(client_of(consumer))
         return consumer
 
 

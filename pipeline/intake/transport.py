@@ -24,16 +24,17 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalGenerationError, IllegalStateError, KafkaError, UnknownMemberIdError
 from aiokafka.protocol.group import HeartbeatRequest, LeaveGroupRequest, SyncGroupRequest
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 
+from pipeline.edges import aiokafka_private
+from pipeline.edges.raw_fetches import FetchedRange, hand_over_unopened
 from pipeline.errors import Unavailable
 from pipeline.intake.fencing import Lease
-from pipeline.intake.raw_fetches import FetchedRange, hand_over_unopened
 from pipeline.records.offsets import LogOffsets
 from pipeline.records.record import Fetch
 from pipeline.records.record_batches import described
@@ -71,21 +72,21 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> Any:
         consumer = super()._create_consumer(loop=loop)
-        consumer._fetch_max_wait_ms = LONGEST_POLL_MS  # Faust has no setting for it; read when the consumer starts
+        aiokafka_private.poll_at_most(consumer, LONGEST_POLL_MS)
         return consumer
 
     async def on_start(self) -> None:
         """Connect, and have the lease follow what the group's coordinator says, before the group is joined."""
         await super().on_start()
         hand_over_unopened(self._ensure_consumer())
-        confirm_by_answers(self._ensure_consumer()._coordinator, self.consumer.lease)
+        confirm_by_answers(self._ensure_consumer(), self.consumer.lease)
 
     async def _fetch_records(self, *args: Any, **options: Any) -> dict[TopicPartition, Polled]:
         """Return what a poll hands over, as it stands in the moment in which the positions were moved."""
         fetched = await super()._fetch_records(*args, **options)
         # No other task of the thread runs between the poll's end and here.
         consumer = self._ensure_consumer()
-        generation = consumer._coordinator.generation
+        generation = aiokafka_private.generation_of(consumer)
         return {
             # A poll takes all that was fetched of a partition: one range.
             partition: Polled(generation, consumer.highwater(partition) or 0, ranges[0])
@@ -116,19 +117,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     def position_of(self, partition: TopicPartition) -> int | None:
         """Return the offset from which a partition is read next; ``None`` where that is not settled."""
-        state = self._state_of(partition)
+        state = aiokafka_private.state_of(self._ensure_consumer(), partition)
         return state.position if state is not None and state.has_valid_position else None
 
     def end_of(self, partition: TopicPartition) -> int | None:
         """Return where a partition's log ended when it was last fetched; ``None`` where it was not fetched yet."""
-        state = self._state_of(partition)
+        state = aiokafka_private.state_of(self._ensure_consumer(), partition)
         return None if state is None else state.highwater
-
-    def _state_of(self, partition: TopicPartition) -> Any:
-        """Return what aiokafka knows of a partition; ``None`` where it is not assigned (any more)."""
-        subscription = self._ensure_consumer()._subscription.subscription
-        assignment = subscription.assignment if subscription is not None else None
-        return assignment.state_value(partition) if assignment is not None else None
 
     async def offsets_of(self, partition: TopicPartition) -> tuple[int | None, int, int]:
         """Return the group's committed offset for a partition, ``None`` without one, and where its log begins and ends.
@@ -164,15 +159,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return committed
 
 
-def confirm_by_answers(coordinator: Any, lease: Lease) -> None:
-    """Have a lease follow the answers that aiokafka's group coordinator gets.
+def confirm_by_answers(consumer: AIOKafkaConsumer, lease: Lease) -> None:
+    """Have a lease follow the answers that a consumer gets from the group's coordinator."""
 
-    aiokafka tells nobody when a heartbeat was answered, so its one way to the coordinator is watched.
-    """
-    send = coordinator._send_req
-
-    async def watched(request: Any) -> Any:
-        generation, sent_at = coordinator.generation, lease.clock()
+    async def watched(send: aiokafka_private.Send, request: Any) -> Any:
+        generation, sent_at = aiokafka_private.generation_of(consumer), lease.clock()
         if isinstance(request, LeaveGroupRequest):
             lease.end()
         answer = await send(request)
@@ -183,7 +174,7 @@ def confirm_by_answers(coordinator: Any, lease: Lease) -> None:
                 lease.end()
         return answer
 
-    coordinator._send_req = watched
+    aiokafka_private.watch_coordinator(consumer, watched)
 
 
 class Consumer(driver.Consumer):  # type: ignore[misc]

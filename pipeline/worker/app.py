@@ -21,14 +21,15 @@ from pipeline.counts.alert_topic import AlertTopic
 from pipeline.counts.consumer import CountsConsumer
 from pipeline.counts.issue_store import IssueStore, IssueStoreThreads
 from pipeline.counts.window_changelog import WindowChangelog
+from pipeline.edges import aiokafka_private, faust_private
 from pipeline.edges.clickhouse import ClickHouse
 from pipeline.edges.clickhouse_threads import ClickHouseThreads
 from pipeline.edges.compression import compress_fast
+from pipeline.edges.raw_fetches import fetch_handler
 from pipeline.intake.batching import Limits
 from pipeline.intake.group_consumer import GroupConsumer
 from pipeline.intake.intake import Intake, IntakeLimits
 from pipeline.intake.ledger import Ledger
-from pipeline.intake.raw_fetches import fetch_handler
 from pipeline.issues.follower import IssueFollower
 from pipeline.issues.states import IssueStates
 from pipeline.runtime.metrics import Metrics
@@ -59,11 +60,14 @@ class Worker:
         settings: all settings.
 
     Raises:
-        Misconfigured: this aiokafka is not known.
+        Misconfigured: this version of aiokafka or Faust is not known.
     """
 
     def __init__(self, settings: Settings) -> None:
-        fetch_handler()  # where there is none, that is said before anything is started
+        # Before anything is started: what does not fit is said in one line.
+        aiokafka_private.check()
+        faust_private.check()
+        fetch_handler()
         prefix, grace_s = settings.kafka.topic_prefix, settings.kafka.session_timeout_s / 2
         self._settings = settings
         self.metrics = Metrics()

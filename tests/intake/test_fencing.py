@@ -37,6 +37,7 @@ class Coordinator:
 
     def __post_init__(self) -> None:
         self.lease = Lease(6.0, lambda: self.now)
+        self._coordinator = self  # as aiokafka's consumer has it
         confirm_by_answers(self, self.lease)
 
     async def _send_req(self, request: Any) -> Answer:

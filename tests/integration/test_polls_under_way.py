@@ -17,8 +17,8 @@ from aiokafka import AIOKafkaConsumer
 from installation import Installation, event, message
 
 from pipeline.config.settings import load_settings
+from pipeline.edges.raw_fetches import hand_over_unopened
 from pipeline.intake import transport
-from pipeline.intake.raw_fetches import hand_over_unopened
 from pipeline.worker.faust_app import make_app
 
 TIMES = int(os.environ.get("AFTERSHOCK_TEST_POLLS", "20"))

@@ -19,6 +19,7 @@ from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.record.memory_records import MemoryRecords
 
+from pipeline.edges.aiokafka_private import BOUNDS, fetcher_of
 from pipeline.errors import Misconfigured
 
 _LENGTH_END = 12
@@ -115,7 +116,9 @@ def fetch_handler() -> types.FunctionType:
     """
     handler = getattr(fetcher.Fetcher, "_proc_fetch_request", None)
     if not isinstance(handler, types.FunctionType) or not REPLACED.keys() <= set(handler.__code__.co_names):
-        raise Misconfigured(f"aiokafka {aiokafka.__version__} takes fetches apart in a way of its own: install 0.14")
+        raise Misconfigured(
+            f"aiokafka {aiokafka.__version__} takes fetches apart in a way of its own: pip install 'aiokafka{BOUNDS}'"
+        )
     return handler
 
 
@@ -129,7 +132,7 @@ def hand_over_unopened(consumer: AIOKafkaConsumer) -> None:
     """
     handler = fetch_handler()
     names = {**vars(fetcher), **REPLACED}
-    consumer._fetcher._proc_fetch_request = types.MethodType(
-        types.FunctionType(handler.__code__, names, handler.__name__, handler.__defaults__, handler.__closure__),
-        consumer._fetcher,
+    of = fetcher_of(consumer)
+    of._proc_fetch_request = types.MethodType(
+        types.FunctionType(handler.__code__, names, handler.__name__, handler.__defaults__, handler.__closure__), of
     )
