@@ -12,10 +12,11 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Protocol
 
 from pipeline.counts.reactions import Reaction
-from pipeline.counts.windows import Windows
+from pipeline.counts.windows import Windows, WindowStats
 from pipeline.intake.assigned import AssignedPartition, AssignedPartitions
 from pipeline.intake.sequence import PartitionConsumer, ReadingSequence
 from pipeline.records.record import Fetch, Record, RecordBatch
@@ -78,6 +79,7 @@ class CountsPartition(AssignedPartition, eq=False, kw_only=True):
     next_offset: int
     written_offset: int
     written_at: float
+    told: WindowStats
 
 
 class CountsConsumer:
@@ -136,6 +138,7 @@ class CountsConsumer:
             new = [record for record in records if record.offset >= watched.next_offset]
             await self._announce([alert for record in new for alert in await self._apply(watched, record)])
             watched.next_offset = max(watched.next_offset, fetch.next_offset)
+            self._tell(watched)
             await self._flush_if_due(watched)
 
     async def look_after(self, generation: int) -> None:
@@ -150,6 +153,7 @@ class CountsConsumer:
             for watched in self._watched.all():
                 if not waiting(watched.partition):
                     await self._announce(watched.windows.tick(self._clock()))
+                self._tell(watched)
                 await self._flush_if_due(watched)
 
     async def release(self, partitions: Iterable[int], grace_s: float) -> None:
@@ -157,7 +161,9 @@ class CountsConsumer:
 
         Nothing more is written of them afterwards: it would undo what their next worker writes.
         """
-        self._watched.revoke(partitions)
+        for watched in self._watched.revoke(partitions):
+            with suppress(KeyError):  # it was not told of yet
+                self._metrics.groups.remove(str(watched.partition))
         with suppress(TimeoutError):
             async with asyncio.timeout(grace_s), self._lock:
                 pass
@@ -180,6 +186,7 @@ class CountsConsumer:
             next_offset=from_offset,
             written_offset=from_offset,
             written_at=self._clock(),
+            told=WindowStats(),
         )
 
     async def _apply(self, watched: CountsPartition, record: Record) -> list[Alert]:
@@ -206,6 +213,19 @@ class CountsConsumer:
         self._sent[identifier] = None
         while len(self._sent) > MOST_REMEMBERED:
             del self._sent[next(iter(self._sent))]
+
+    def _tell(self, watched: CountsPartition) -> None:
+        """Show in the metrics what the windows have done since this was called last."""
+        stats, told = watched.windows.stats, watched.told
+        counts, not_counted = self._metrics.counts, self._metrics.not_counted
+        counts.labels("applied").inc(stats.applied - told.applied)
+        counts.labels("duplicate").inc(stats.duplicates - told.duplicates)
+        counts.labels("overlapping").inc(stats.overlapping - told.overlapping)
+        not_counted.labels("late").inc(stats.late - told.late)
+        not_counted.labels("evicted").inc(stats.evicted - told.evicted)
+        not_counted.labels("unknown_rule").inc(stats.unknown_rule - told.unknown_rule)
+        watched.told = replace(stats)
+        self._metrics.groups.labels(str(watched.partition)).set(watched.windows.open)
 
     async def _flush_if_due(self, watched: CountsPartition) -> None:
         if self._clock() - watched.written_at >= self._flush_interval_s:

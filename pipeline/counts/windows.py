@@ -411,6 +411,11 @@ class Windows:
 
     # Looking in
 
+    @property
+    def open(self) -> int:
+        """How many windows are kept, of all rules and groups."""
+        return sum(map(len, self._windows.values()))
+
     def count(self, rule: str, group: Group, at: float) -> Count:
         """Return a rule's weighted count for a group in the window that ends with the pane around ``at``."""
         window = self._windows[rule].get(group)

@@ -82,6 +82,20 @@ class Metrics:
             ("partition",),
             registry=self.registry,
         )
+        self.counts = Counter(
+            "aftershock_counts_messages",
+            "Messages of the topic counts: applied; of these overlapping, whose batch had been applied in part; and "
+            "duplicates, which had been applied",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self.not_counted = Counter(
+            "aftershock_window_drops",
+            "What the windows did not count, by reason: late (panes that were over for longer than the allowed "
+            "lateness), evicted (groups beyond a rule's limit), unknown_rule (groups of a rule that this worker lacks)",
+            ("reason",),
+            registry=self.registry,
+        )
         self.lag = Gauge(
             "aftershock_consumer_lag",
             "Offsets between the committed one and the end of the log, by topic and partition",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec.structs import replace
 from occurrences import NOON, Occurrence, counted, rules_of
 from records import Message, packed
 
@@ -63,6 +64,7 @@ class Around:
     refuse_writes: bool = False
     committed: int = 0
     fenced: bool = False
+    metrics: Metrics = field(default_factory=Metrics)
     states: IssueStates = field(default_factory=IssueStates)
     stored: dict[str, int] = field(default_factory=dict)
 
@@ -134,7 +136,7 @@ class Around:
             windows=self,
             alerts=self,
             reactions=self,
-            metrics=Metrics(),
+            metrics=self.metrics,
             flush_interval_s=2.0,
             clock=lambda: self.now,
         )
@@ -382,3 +384,28 @@ def test_a_fetch_that_does_not_follow_on_is_refused_and_read_again() -> None:
         assert around.log[1:] == ["sending", "sent firing", "wrote", "done 0 3"]
 
     run(test)
+
+
+def test_what_the_windows_have_done_is_in_the_metrics() -> None:
+    async def test(around: Around) -> None:
+        counting = around.counting()
+        await counting.open(0, 1)
+        await counting.take(0, fetch(1, messages(batch(0), batch(1), batch(1))))
+        late = batch(2, timestamp_ms=(NOON - 3_600) * 1000)
+        unknown = batch(3)
+        unknown.groups = [replace(group, rule="of another worker") for group in unknown.groups]
+        await counting.take(0, fetch(1, messages(late, unknown, first=3)))
+        assert metric(around, "aftershock_counts_messages_total", outcome="applied") == 4
+        assert metric(around, "aftershock_counts_messages_total", outcome="duplicate") == 1
+        assert metric(around, "aftershock_window_drops_total", reason="late") == 1
+        assert metric(around, "aftershock_window_drops_total", reason="unknown_rule") == 1
+        assert metric(around, "aftershock_window_groups", partition="0") == 1
+        await counting.release([0], 1.0)
+        assert metric(around, "aftershock_window_groups", partition="0") is None
+        await counting.release([0], 1.0)
+
+    run(test)
+
+
+def metric(around: Around, name: str, **labels: str) -> float | None:
+    return around.metrics.registry.get_sample_value(name, labels)
