@@ -49,7 +49,7 @@ class DeadLetter(Struct, frozen=True):
         return [(name, str(getattr(self, name)).encode()) for name in names]
 
     @classmethod
-    def from_headers(cls, headers: list[tuple[str, bytes]]) -> DeadLetter:
+    def from_headers(cls, headers: Sequence[tuple[str, bytes | None]]) -> DeadLetter:
         """Read the headers of a message back; headers of other names are ignored, missing ones are empty.
 
         Raises:
@@ -99,7 +99,7 @@ class Replay(Struct, frozen=True):
         return [(name, getattr(self, name).encode()) for name in self.__struct_fields__]
 
     @classmethod
-    def from_headers(cls, headers: Sequence[tuple[str, bytes]]) -> Replay | None:
+    def from_headers(cls, headers: Sequence[tuple[str, bytes | None]]) -> Replay | None:
         """Read the headers of a message back; ``None`` when it is a dead letter."""
         found = {name: value.decode("utf-8", "replace") for name, value in headers if value is not None}
         if "replayed" not in found:
