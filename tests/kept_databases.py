@@ -15,6 +15,9 @@ KEPT = Path(__file__).parent / "store" / "kept"
 VERSIONS = sorted(path.name for path in KEPT.iterdir() if (path / "schema.sql").is_file())
 STATE = re.compile(r"AggregateFunction\((?P<function>\w+)(?P<parameters>\([^)]*\))?,")
 
+MOMENT = "2025-11-25 12:00:00.000"
+"""The time at which everything that is kept was written."""
+
 
 def columns_of(server: ClickHouse, table: str) -> list[tuple[str, str, str]]:
     """Return name, type and default of every column that is stored."""
@@ -32,6 +35,19 @@ def tables_of(server: ClickHouse) -> list[str]:
         "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree' ORDER BY name"
     )
     return [row["name"] for row in rows]
+
+
+def rows_kept(server: ClickHouse, table: str) -> bytes:
+    """Return a table's rows as JSONEachRow; a time that ClickHouse filled in by its clock is :data:`MOMENT`."""
+    selected = []
+    for name, kind, default in columns_of(server, table):
+        if default == "now64(3, 'UTC')":
+            selected.append(f"toDateTime64('{MOMENT}', 3, 'UTC') AS {name}")
+        elif name == "delivered_on":
+            selected.append(f"if(delivered_on > '1970-01-01', toDate('{MOMENT[:10]}'), delivered_on) AS {name}")
+        else:
+            selected.append(f"base64Encode(CAST({name}, 'String')) AS {name}" if STATE.match(kind) else name)
+    return server.raw(f"SELECT {', '.join(selected)} FROM {table} ORDER BY ALL", "JSONEachRow")
 
 
 def restore(server: ClickHouse, version: str) -> None:

@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parents[2]), str(HERE.parents[1])]
 
 from delivered_rows import ALL_COLUMNS, begun, rows_of, source_of  # noqa: E402
-from kept_databases import STATE, columns_of, tables_of  # noqa: E402
+from kept_databases import MOMENT, rows_kept, tables_of  # noqa: E402
 from msgspec.json import Encoder  # noqa: E402
 from records import NOON_MS, example_events  # noqa: E402
 from transformed import COLUMNS, outcome_of  # noqa: E402
@@ -34,8 +34,6 @@ from pipeline.store.view_targets import insert_token  # noqa: E402
 from schemas.clickhouse import migrations  # noqa: E402
 
 DATABASE = "aftershock_being_kept"
-MOMENT = "2025-11-25 12:00:00.000"
-TIMES = ("DateTime64(3, 'UTC')", "now64(3, 'UTC')")
 COPIES = 6
 MOST_BYTES = 3000
 ROWS = 200
@@ -129,19 +127,6 @@ def statements(server: ClickHouse) -> list[str]:
         free = [name for name in free if found[name].startswith("CREATE TABLE")] or free
         ordered += [found.pop(name) for name in free]
     return ordered
-
-
-def rows_kept(server: ClickHouse, table: str) -> bytes:
-    """Return a table's rows as JSONEachRow; a time that ClickHouse filled in by its clock is :data:`MOMENT`."""
-    selected = []
-    for name, kind, default in columns_of(server, table):
-        if default == TIMES[1]:
-            selected.append(f"toDateTime64('{MOMENT}', 3, 'UTC') AS {name}")
-        elif name == "delivered_on":
-            selected.append(f"if(delivered_on > '1970-01-01', toDate('{MOMENT[:10]}'), delivered_on) AS {name}")
-        else:
-            selected.append(f"base64Encode(CAST({name}, 'String')) AS {name}" if STATE.match(kind) else name)
-    return server.raw(f"SELECT {', '.join(selected)} FROM {table} ORDER BY ALL", "JSONEachRow")
 
 
 def main() -> None:
