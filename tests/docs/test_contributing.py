@@ -34,8 +34,3 @@ def test_a_make_target_that_it_names_is_there(target: str) -> None:
 @pytest.mark.parametrize(("name", "file"), NAMES)
 def test_a_name_is_in_the_file_that_it_is_looked_for_in(name: str, file: str) -> None:
     assert re.search(rf"^{name}\b", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
-
-
-@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", TEXT))
-def test_a_link_leads_to_a_file(link: str) -> None:
-    assert (ROOT / link).is_file()
