@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import Struct, field
 
 from pipeline.alerts.rules import Rules
-from pipeline.counts.batch_counts import Counter, Source
+from pipeline.counts.batch_counts import Counter
+from pipeline.records.record import Source
 from schemas.counts import CountsBatch, PartialCount
 
 NOON = 1_790_000_000
@@ -30,7 +33,7 @@ class Occurrence(Struct):
     weight: int | float = 1
 
 
-def rules_of(*tables: dict) -> Rules:
+def rules_of(*tables: dict[str, Any]) -> Rules:
     return Rules.from_toml(list(tables), lambda path: None)
 
 

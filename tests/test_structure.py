@@ -293,7 +293,7 @@ def test_every_module_of_tests_has_a_name_of_its_own() -> None:
 def test_compiled_modules_define_no_structs() -> None:
     """A compiled class loses the options in its head: a struct would be neither frozen nor spared by the collector."""
     setup = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))
-    lists = [node for node in setup.body if isinstance(node, ast.Assign)]
+    lists: list[ast.stmt] = [node for node in setup.body if isinstance(node, ast.Assign)]
     found: dict[str, Collection[str]] = {}
     exec(compile(ast.Module(lists, []), "setup.py", "exec"), {"Path": Path}, found)
     compiled = [ROOT.joinpath("pipeline", *name.split(".")).with_suffix(".py") for name in found["HOT"]]

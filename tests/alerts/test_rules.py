@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from occurrences import Occurrence, rules_of
 
 from pipeline.alerts.rules import DEFAULT_RULES, MAX_PANES, Rules, pane_width
 from pipeline.config.toml_file import read_toml
 from pipeline.errors import Misconfigured
 from pipeline.payload.matching import Condition, Match, compile_globs
+from tests.occurrences import Occurrence, rules_of
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "rules"
 COUNT = {"name": "a", "kind": "count", "threshold": 10, "window": "5m"}
@@ -94,7 +95,7 @@ def test_without_tables_there_are_no_rules_and_without_a_file_the_defaults() -> 
         ({"match": {"message": ["a", 5]}}, "match.message", "glob"),
     ],
 )
-def test_a_mistake_is_named_with_its_setting_and_the_remedy(change: dict, key: str, remedy: str) -> None:
+def test_a_mistake_is_named_with_its_setting_and_the_remedy(change: dict[str, Any], key: str, remedy: str) -> None:
     with pytest.raises(Misconfigured) as caught:
         rules_of({**COUNT, **change})
     message = str(caught.value)
@@ -128,7 +129,7 @@ def test_a_single_table_instead_of_a_list_is_refused() -> None:
         Rules.from_toml(COUNT, lambda path: None)  # type: ignore[arg-type]
 
 
-def test_the_line_of_a_mistake_is_named(tmp_path) -> None:
+def test_the_line_of_a_mistake_is_named(tmp_path: Path) -> None:
     file = tmp_path / "aftershock.toml"
     file.write_text(
         '[[rule]]\nname = "a"\nkind = "new_issue"\n\n[[rule]]\nname = "b"\nkind = "count"\nthreshold = -1\n'
@@ -168,7 +169,7 @@ def test_a_definition_changes_with_what_is_counted_and_with_nothing_else() -> No
     (rule,) = rules_of({**COUNT, "match": {"level": ["error", "fatal"]}}).all
     same = {**COUNT, "match": {"level": ["fatal", "error"]}, "threshold": 99, "severity": "info", "cooldown": "1s"}
     assert rules_of(same).all[0].definition == rule.definition
-    others = [{"window": "10m"}, {"by": "all"}, {"hop": "20s"}, {"match": {"level": "error"}}]
+    others: list[dict[str, Any]] = [{"window": "10m"}, {"by": "all"}, {"hop": "20s"}, {"match": {"level": "error"}}]
     assert all(rules_of({**same, **other}).all[0].definition != rule.definition for other in others)
 
 

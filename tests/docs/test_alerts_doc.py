@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,7 @@ def test_the_figures_are_those_of_the_code() -> None:
 
 
 def test_the_typed_example_runs() -> None:
-    found: dict = {}
+    found: dict[str, Any] = {}
     exec(blocks("python")[1], found)
     data = blocks("json")[0].encode()
     assert found["subject"](data) == f"105 events in 5 minutes: {decode_alert(data).title}"

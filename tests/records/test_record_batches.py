@@ -15,12 +15,12 @@ import lz4.frame
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from records import CODECS, NOON_MS, Message, example_events, packed
-from repacked import HEADER, LOG_APPEND_TIME, legacy, repacked, with_a_key_that_is_no_text
 
 from pipeline.records.decompressed import MOST_DECOMPRESSED
 from pipeline.records.record import Record
 from pipeline.records.record_batches import KafkaRecord, Unreadable, described, records_of
+from tests.records import CODECS, NOON_MS, Message, example_events, packed
+from tests.repacked import HEADER, LOG_APPEND_TIME, legacy, repacked, with_a_key_that_is_no_text
 
 LZ4_END = bytes(4)
 ZSTD_MAGIC, LZ4_MAGIC = b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18"

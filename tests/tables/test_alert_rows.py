@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.json import Encoder
-from records import EXAMPLES, Message, batch_of
 
 from pipeline.edges.clickhouse import ClickHouse
 from pipeline.edges.settings import ClickHouseSettings, RetentionSettings
 from pipeline.store.migrate import migrate_clickhouse
 from pipeline.tables.alerts import ALERT_COLUMNS, alert_ids, process_alerts
 from schemas.alert import decode_alert
+from tests.records import EXAMPLES, Message, batch_of
 
 ALERTS = [path.read_bytes() for path in sorted((EXAMPLES / "alerts").glob("*.json"))]
 
@@ -33,7 +35,7 @@ def test_ids_are_those_of_alerts() -> None:
     assert alert_ids([ALERTS[0], b"", b"{}", ALERTS[1]]) == [decode_alert(raw).id for raw in ALERTS[:2]]
 
 
-def test_clickhouse_takes_every_example_once(clickhouse: str, names) -> None:
+def test_clickhouse_takes_every_example_once(clickhouse: str, names: Any) -> None:
     server = ClickHouse(ClickHouseSettings(url=clickhouse, database=names.database))
     migrate_clickhouse(server, RetentionSettings(alerts_days=3650), lambda _line: None)
     rows = process_alerts(batch_of(*messages(*ALERTS), topic="alerts")).rows["alerts"]
