@@ -11,8 +11,8 @@ from typing import NamedTuple
 import pytest
 
 import schemas
-from pipeline.store.deliver import DEAD_LETTER_COLUMNS
 from pipeline.tables.columns import COLUMNS
+from pipeline.tables.dead_letters import DEAD_LETTER_COLUMNS
 from schemas.clickhouse import migrations
 from schemas.topics import TOPICS
 
