@@ -31,6 +31,7 @@ from pipeline.issues.states import IssueStates
 from pipeline.payload import normalize
 from pipeline.payload.decode import Decoded, decode, decode_again
 from pipeline.payload.identity import user_hash
+from pipeline.payload.kinds import is_span
 from pipeline.records.record import TOGETHER, Batch, Boundaries, Origin, Record, Source, header
 from pipeline.scrub import Scrubber
 from pipeline.tables.dead_letters import dead_letter, failure, origin_of
@@ -38,9 +39,6 @@ from pipeline.tables.outcomes import DISCARDED
 from pipeline.tables.result import BatchResult
 from pipeline.tables.rows import ERRORS_TABLE, SPANS_TABLE, Counted, counted, error_row, span_rows
 from schemas.event import Event
-from schemas.topics import SPANS
-
-ERROR_TYPES = frozenset((None, "", "error", "default", "csp", "hpkp", "expectct", "expectstaple"))
 
 UNDECODED = Decoded(Event(), b"")
 """What an item holds before the first stage."""
@@ -240,21 +238,6 @@ class Processing:
         if self.outcome.dropped and self._last is not None:
             self._processor.tell_dropped(self._last, self.outcome)
         return self.outcome
-
-
-def is_span(event: Event, topic: str) -> bool:
-    """Say whether an event is a transaction or a span, by its type, or by its topic where it has none.
-
-    Raises:
-        Refused: the type is one that this version does not process.
-    """
-    if event.type == "transaction":
-        return True
-    if event.type in ERROR_TYPES:
-        return topic == SPANS.name and event.span_id is not None and not event.exceptions and event.message is None
-    if event.type == "span":
-        return True
-    raise Refused("decode", "the field type is none of error, default, csp, transaction, span: send it elsewhere")
 
 
 def kind_of(event: Event, topic: str) -> Kind:
