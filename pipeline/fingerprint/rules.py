@@ -23,9 +23,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
-from fnmatch import translate
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -35,6 +33,7 @@ from pipeline.errors import Misconfigured
 from pipeline.fingerprint.result import FrameAction, Read
 from pipeline.fingerprint.variables import is_variable, names_in
 from pipeline.fingerprint.versions import NEWEST, VERSIONS
+from pipeline.payload.globs import Globs
 from schemas.event import Event, Frame
 
 Path_ = tuple[str | int, ...]
@@ -44,21 +43,11 @@ LineOf = Callable[[Path_], int | None]
 _T = TypeVar("_T")
 
 
-class Glob(Struct, frozen=True):
-    """One or more patterns with ``*``, ``?`` and ``[seq]``, any of which may match; letter case does not matter."""
-
-    pattern: re.Pattern[str]
-
-    def matches(self, text: str) -> bool:
-        """Whether any of the patterns covers the whole text."""
-        return self.pattern.match(text) is not None
-
-
 class FingerprintRule(Struct, frozen=True):
     """Events for which all of ``match`` holds get ``fingerprint``, in which variables are replaced."""
 
     name: str
-    match: dict[str, Glob]
+    match: dict[str, Globs]
     fingerprint: list[str]
 
 
@@ -66,7 +55,7 @@ class FrameRule(Struct, frozen=True):
     """Frames for which all of ``match`` holds are marked, left out, or cut the stack off above or below."""
 
     name: str
-    match: dict[str, Glob]
+    match: dict[str, Globs]
     action: FrameAction
 
 
@@ -159,12 +148,12 @@ class Rules(Struct, frozen=True):
 
 def event_matches(rule: FingerprintRule, event: Event, read: Read) -> bool:
     """Whether every field of a rule matches something in the event."""
-    return all(any(map(glob.matches, _event_texts(name, event, read))) for name, glob in rule.match.items())
+    return all(any(map(globs.covers, _event_texts(name, event, read))) for name, globs in rule.match.items())
 
 
 def frame_matches(rule: FrameRule, frame: Frame, platform: str) -> bool:
     """Whether every field of a rule matches the frame."""
-    return all(any(map(glob.matches, FRAME_FIELDS[name](frame, platform))) for name, glob in rule.match.items())
+    return all(any(map(globs.covers, FRAME_FIELDS[name](frame, platform))) for name, globs in rule.match.items())
 
 
 class _Reader:
@@ -245,7 +234,7 @@ class _Reader:
             raise self._wrong(path, "the rule needs a name: it is stored with every event that it decides")
         return name
 
-    def _match(self, table: Mapping[str, Any], known: Iterable[str], path: Path_, tags: bool) -> dict[str, Glob]:
+    def _match(self, table: Mapping[str, Any], known: Iterable[str], path: Path_, tags: bool) -> dict[str, Globs]:
         path = (*path, "match")
         match = table.get("match")
         if not isinstance(match, Mapping) or not match:
@@ -268,11 +257,11 @@ class _Reader:
             else:
                 raise self._wrong((*path, "tags"), 'write tags = { name = "value" }')
 
-    def _glob(self, value: object, path: Path_) -> Glob:
+    def _glob(self, value: object, path: Path_) -> Globs:
         patterns = [value] if isinstance(value, str) else value
         if not isinstance(patterns, list) or not patterns or not all(isinstance(one, str) for one in patterns):
             raise self._wrong(path, "a pattern must be a text, or a list of texts of which one has to match")
-        return Glob(re.compile("|".join(translate(one) for one in patterns), re.IGNORECASE))
+        return Globs(tuple(patterns))
 
     def _test_events(self, rule: FingerprintRule, table: Mapping[str, Any], path: Path_) -> None:
         algorithm = VERSIONS[NEWEST]()

@@ -13,7 +13,8 @@ from occurrences import Occurrence, rules_of
 from pipeline.alerts.rules import DEFAULT_RULES, MAX_PANES, Rules, pane_width
 from pipeline.config.toml_file import read_toml
 from pipeline.errors import Misconfigured
-from pipeline.payload.matching import Condition, Match, compile_globs
+from pipeline.payload.globs import compile_globs
+from pipeline.payload.matching import Condition, Match
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "rules"
 COUNT = {"name": "a", "kind": "count", "threshold": 10, "window": "5m"}

@@ -43,7 +43,7 @@ EVERYTHING = {
     "release": "shop@2.1.0",
     "environment": "production",
     "transaction": "POST /orders",
-    "tags": {"region": "eu-1"},
+    "tags": {"region": "eu-1", "shard": "[AB]7"},
 }
 
 
@@ -66,7 +66,9 @@ EVERYTHING = {
         ('environment = "prod*"', True),
         ('transaction = "POST *"', True),
         ('platform = "python"', True),
-        ('"tags.region" = "eu-[12]"', True),
+        ('"tags.region" = "eu-[12]"', False),
+        ('"tags.region" = ["eu-1", "eu-2"]', True),
+        ('"tags.shard" = "[ab]*"', True),
         ('tags = { region = "eu-*" }', True),
         ('"tags.none" = "*"', False),
         ('type = "OperationalError", level = "fatal"', True),
