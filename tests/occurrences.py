@@ -31,7 +31,7 @@ class Occurrence(Struct):
 
 
 def rules_of(*tables: dict) -> Rules:
-    return Rules.from_toml(list(tables), lambda path: None)
+    return Rules.from_toml(list(tables), lambda _path: "aftershock.toml")
 
 
 def counted(rules: Rules, *occurrences: Occurrence, first: int = 0, last: int | None = None) -> CountsBatch:

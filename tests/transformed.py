@@ -16,7 +16,7 @@ from pipeline.stages.transform import Processor
 from pipeline.tables.result import BatchResult
 from pipeline.tables.rows import ERROR_COLUMNS, SPAN_COLUMNS
 
-RULES = Rules.from_toml([{"name": "any", "kind": "new_issue"}], lambda _path: None)
+RULES = Rules.from_toml([{"name": "any", "kind": "new_issue"}], lambda _path: "aftershock.toml")
 SCRUBBER = Scrubber(Policy())
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from occurrences import Occurrence, rules_of
 
 from pipeline.alerts.rules import DEFAULT_RULES, MAX_PANES, Rules, pane_width
-from pipeline.config.toml_file import read_toml
+from pipeline.config.reader import SettingsReader
 from pipeline.errors import Misconfigured
 from pipeline.payload.globs import compile_globs
 from pipeline.payload.matching import Condition, Match
@@ -126,7 +126,7 @@ def test_two_rules_of_one_name_are_refused() -> None:
 
 def test_a_single_table_instead_of_a_list_is_refused() -> None:
     with pytest.raises(Misconfigured, match=r"write \[\[rule\]\]"):
-        Rules.from_toml(COUNT, lambda path: None)  # type: ignore[arg-type]
+        Rules.from_toml(COUNT, lambda _path: "aftershock.toml")  # type: ignore[arg-type]
 
 
 def test_the_line_of_a_mistake_is_named(tmp_path) -> None:
@@ -134,12 +134,13 @@ def test_the_line_of_a_mistake_is_named(tmp_path) -> None:
     file.write_text(
         '[[rule]]\nname = "a"\nkind = "new_issue"\n\n[[rule]]\nname = "b"\nkind = "count"\nthreshold = -1\n'
     )
-    values, line_of = read_toml(file)
+    reader = SettingsReader(file)
+    values = reader.values
     with pytest.raises(Misconfigured, match=r'^aftershock.toml:7: rule "b": window: '):
-        Rules.from_toml([values["rule"][0], {**values["rule"][1], "window": "x"}], lambda path: 7)
+        Rules.from_toml([values["rule"][0], {**values["rule"][1], "window": "x"}], lambda _path: "aftershock.toml:7")
     values["rule"][1]["window"] = "5m"
-    with pytest.raises(Misconfigured, match=r'^aftershock.toml:8: rule "b": threshold: must be a number above 0'):
-        Rules.from_toml(values["rule"], line_of)
+    with pytest.raises(Misconfigured, match=r':8: rule "b": threshold: must be a number above 0'):
+        Rules.from_toml(values["rule"], reader.place)
 
 
 @settings(deadline=None)
@@ -258,9 +259,10 @@ def test_conditions_as_sql_are_quoted() -> None:
 
 @pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
 def test_the_example_rules_are_valid(file: Path) -> None:
-    values, line_of = read_toml(file)
+    reader = SettingsReader(file)
+    values = reader.values
     assert set(values) == {"rule"}
-    assert len(Rules.from_toml(values["rule"], line_of, file.name).all) == len(values["rule"]) >= 2
+    assert len(Rules.from_toml(values["rule"], reader.place).all) == len(values["rule"]) >= 2
 
 
 def test_there_are_example_rules() -> None:

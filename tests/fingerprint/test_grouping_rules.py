@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.config.toml_file import read_toml
+from pipeline.config.reader import SettingsReader
 from pipeline.errors import Misconfigured
 from pipeline.fingerprint import Grouped, Grouping, Rules
 from pipeline.fingerprint.versions import VERSIONS
@@ -18,8 +18,8 @@ from schemas.event import Event
 def rules(tmp_path: Path, text: str) -> Rules:
     file = tmp_path / "aftershock.toml"
     file.write_text(text, encoding="utf-8")
-    values, line_of = read_toml(file)
-    return Rules.from_toml(values.get("grouping", {}), line_of)
+    reader = SettingsReader(file)
+    return Rules.from_toml(reader.values.get("grouping", {}), reader.place)
 
 
 def group(rules_: Rules, event: dict[str, Any], project: str = "") -> Grouped:
@@ -233,7 +233,7 @@ FRAME_HEAD = '[[grouping.frames]]\nname = "r"\n'
 def test_wrong_rule_is_refused_with_its_line(tmp_path: Path, text: str, line: int, said: str) -> None:
     with pytest.raises(Misconfigured) as caught:
         rules(tmp_path, text)
-    assert str(caught.value).startswith(f"aftershock.toml:{line}: ")
+    assert str(caught.value).startswith(f"{tmp_path / 'aftershock.toml'}:{line}: ")
     assert said in str(caught.value)
 
 

@@ -17,9 +17,9 @@ from schemas.event import Event
 @pytest.mark.parametrize(("value", "covered"), [("[ab]7", True), ("[AB]", True), ("a7", False), ("b", False)])
 def test_brackets_are_themselves_in_rules_and_filters(value: str, covered: bool) -> None:
     fingerprint = {"name": "r", "match": {"environment": "[ab]*"}, "fingerprint": ["x"]}
-    grouping = GroupingRules.from_toml({"fingerprint": [fingerprint]}, lambda _path: None)
+    grouping = GroupingRules.from_toml({"fingerprint": [fingerprint]}, lambda _path: "aftershock.toml")
     alerts = AlertRules.from_toml(
-        [{"name": "r", "kind": "new_issue", "match": {"environment": "[ab]*"}}], lambda _path: None
+        [{"name": "r", "kind": "new_issue", "match": {"environment": "[ab]*"}}], lambda _path: "aftershock.toml"
     )
     inbound = Inbound(InboundPolicy(FilterSettings(environments=("[ab]*",))))
     assert grouping.fingerprints[0].match["environment"].covers(value) is covered
