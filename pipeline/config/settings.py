@@ -1,8 +1,8 @@
 """The settings: one frozen struct, read once at the entry point from ``aftershock.toml`` and the environment.
 
-Stages receive values, never this module. Units are in the names. Passwords come from the environment
-(``AFTERSHOCK_KAFKA_PASSWORD``) or from a file that the environment names (``AFTERSHOCK_KAFKA_PASSWORD_FILE``), so
-that none needs to stand in the file.
+Pure stages receive values; what assembles them reads these settings. Units are in the names. Passwords come from the
+environment (``AFTERSHOCK_KAFKA_PASSWORD``) or from a file that it names (``AFTERSHOCK_KAFKA_PASSWORD_FILE``), so that
+none needs to stand in the file.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class WorkerSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AlertSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """How late an event may be and still count, and how many groups are watched at a time."""
+    """How late an event may be and still count."""
 
     allowed_lateness_s: Annotated[float, Meta(ge=1, le=86400)] = 60.0
 
