@@ -24,8 +24,8 @@ from deploy.local.embedded_broker import EmbeddedBroker
 from deploy.local.embedded_broker import installed_version as embedded_version
 from deploy.local.kafka import VERSION as KAFKA_VERSION
 from deploy.local.kafka import ApacheKafka, java
-from deploy.local.places import cache_directory
 from deploy.local.ports import free_port
+from pipeline.config.places import cache_directory
 from pipeline.errors import Misconfigured
 
 Broker = ApacheKafka | EmbeddedBroker

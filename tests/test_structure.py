@@ -170,6 +170,12 @@ def test_the_worker_knows_nothing_of_how_it_is_run(module: str) -> None:
     assert not top(PIPELINE[module]) & {"deploy", "benchmarks", "tests"}
 
 
+def test_two_commands_know_the_local_stack() -> None:
+    """``up`` and ``demo`` run it; whoever runs a gateway or a worker of a real installation needs none of it."""
+    users = {name for name, names in PIPELINE.items() if "deploy" in top(names)}
+    assert users == {"pipeline.commands.up", "pipeline.commands.demo"}
+
+
 def test_one_module_talks_to_clickhouse() -> None:
     assert [name for name, names in PIPELINE.items() if "clickhouse_connect" in top(names)] == [
         "pipeline.edges.clickhouse"
