@@ -135,12 +135,6 @@ class Counting:
                     await self._announce(watched.windows.tick(self._clock()))
                 await self._flush_if_due(partition, watched)
 
-    async def flush(self) -> None:
-        """Write everything that has changed, before stopping or giving partitions away."""
-        async with self._lock:
-            for partition, watched in list(self._watched.items()):
-                await self._flush(partition, watched)
-
     async def release(self, partitions: Iterable[int], grace_s: float) -> None:
         """Forget partitions that were revoked; wait ``grace_s`` seconds at most for what is being written.
 

@@ -99,7 +99,6 @@ class Intake:
         self._untaken = 0
         self._room = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.last_progress = clock()
 
     async def take(self, partition: int, fetch: Fetch) -> None:
         """Take one fetch; returns when there is room for the next one, or when the partition was released meanwhile.
@@ -273,4 +272,3 @@ class Intake:
             next_offset = feed.in_flight.popleft().next_offset
         if next_offset is not None:
             self._done(batch.source.partition, next_offset)
-        self.last_progress = self._clock()
