@@ -14,7 +14,14 @@ from typing import Any
 from setuptools import Extension, setup
 
 HOT = (
-    *("counts.batch_counts", "payload.matching", "payload.normalize", "tables.rows", "tables.span_attributes"),
+    *(
+        "counts.batch_counts",
+        "payload.globs",
+        "payload.matching",
+        "payload.normalize",
+        "tables.rows",
+        "tables.span_attributes",
+    ),
     *(f"fingerprint.{name}" for name in ("grouping", "titles", "variables", "versions")),
     *(f"fingerprint.v1.{file.stem}" for file in sorted(Path("pipeline/fingerprint/v1").iterdir())),
     *(f"scrub.{file.stem}" for file in sorted(Path("pipeline/scrub").iterdir())),

@@ -157,7 +157,11 @@ class _Client(asyncio.Protocol):
             self.over.set_exception(exc or ConnectionError("the server closed the connection without an answer"))
             return
         opening = asyncio.ensure_future(self.connect())
-        opening.add_done_callback(lambda done: done.exception() and self.over.set_exception(done.exception()))
+        opening.add_done_callback(self._opened)
+
+    def _opened(self, opening: asyncio.Future[None]) -> None:
+        if error := opening.exception():
+            self.over.set_exception(error)
 
     def _next(self) -> None:
         turn = next(self._turns, None)

@@ -8,6 +8,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+KeyPath = tuple[str | int, ...]
+"""The keys and indexes that lead to a value of the settings, such as ``("rule", 0, "window")``."""
+PlaceOf = Callable[[KeyPath], str]
+"""Names where a value of the settings was written, such as ``other.toml:12``, for a :class:`Misconfigured`."""
+
 
 class AftershockError(Exception):
     """Base of every error this project raises. ``exit_code`` is what the command line ends with."""

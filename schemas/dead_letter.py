@@ -25,7 +25,8 @@ class DeadLetter(Struct, frozen=True):
         topic: the topic the message was read from, without prefix.
         partition: its partition.
         offset: its offset.
-        stage: the stage that refused it: ``decode``, ``filter``, ``scrub``, ``fingerprint``, ``store``.
+        stage: the stage that refused it: ``decode``, ``filter``, ``scrub``, ``fingerprint``, ``discard``, ``rows``;
+            ``store`` where ClickHouse did.
         reason: which field was wrong and what to do about it; holds nothing of the message itself.
         time: when it was refused, in milliseconds since 1970 (UTC).
         project: the project, where it was known.
@@ -49,7 +50,7 @@ class DeadLetter(Struct, frozen=True):
         return [(name, str(getattr(self, name)).encode()) for name in names]
 
     @classmethod
-    def from_headers(cls, headers: list[tuple[str, bytes]]) -> DeadLetter:
+    def from_headers(cls, headers: Sequence[tuple[str, bytes | None]]) -> DeadLetter:
         """Read the headers of a message back; headers of other names are ignored, missing ones are empty.
 
         Raises:
@@ -99,7 +100,7 @@ class Replay(Struct, frozen=True):
         return [(name, getattr(self, name).encode()) for name in self.__struct_fields__]
 
     @classmethod
-    def from_headers(cls, headers: Sequence[tuple[str, bytes]]) -> Replay | None:
+    def from_headers(cls, headers: Sequence[tuple[str, bytes | None]]) -> Replay | None:
         """Read the headers of a message back; ``None`` when it is a dead letter."""
         found = {name: value.decode("utf-8", "replace") for name, value in headers if value is not None}
         if "replayed" not in found:

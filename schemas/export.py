@@ -1,7 +1,10 @@
-"""Write the contracts as JSON Schema (2020-12), for producers and consumers in other languages.
+"""Write the contracts for other people's programs: as JSON Schema (2020-12), and as a package of Python's.
 
-    python -m schemas.export           # write schemas/json/*.schema.json
+    python -m schemas.export           # write schemas/json/*.schema.json, and the modules of aftershock_contracts
     python -m schemas.export --check   # exit 1 if a file there is not what would be written
+
+A program that reads alerts may have a package ``schemas`` of its own, so it gets the modules that it needs under
+another name, in the distribution that also holds the transport. They are copies, and know nothing of each other.
 
 The schemas are as permissive as the structs they come from: unknown fields are welcome. Their ``$id`` names contract
 and version and does not change while the version does not.
@@ -45,6 +48,10 @@ from schemas.session import Session
 ROLES = re.compile(r":\w+:`([^`]*)`")
 
 DIRECTORY = Path(__file__).parent / "json"
+PACKAGE = Path(__file__).parent / "producers" / "python" / "aftershock_contracts"
+COPIED = ("alert", "dead_letter", "issue_change")
+"""The modules that programs which read from Aftershock's topics need."""
+
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 TITLES = {
@@ -202,24 +209,43 @@ def documents() -> dict[str, str]:
     return {f"{name}.schema.json": json.dumps(schema, indent=2) + "\n" for name, schema in schemas.items()}
 
 
-def outdated() -> list[str]:
-    """Return the names of the schema files that are missing, superfluous or not what would be written."""
-    wanted = documents()
-    found = {path.name: path.read_text(encoding="utf-8") for path in DIRECTORY.glob("*.json")}
-    return sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+def modules() -> dict[str, str]:
+    """Return the text of each module of ``aftershock_contracts`` that is a copy, by its file's name."""
+    return {
+        f"{name}.py": f"# Written by `python -m schemas.export` from schemas/{name}.py: edit that one.\n"
+        + Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
+        for name in COPIED
+    }
+
+
+def outdated() -> list[Path]:
+    """Return the files that are missing, superfluous or not what would be written."""
+    found = {path for path in (*DIRECTORY.glob("*.json"), *PACKAGE.glob("*.py")) if path.name != "__init__.py"}
+    wanted = files()
+    current = {path for path in found & wanted.keys() if path.read_text(encoding="utf-8") == wanted[path]}
+    return sorted((found | wanted.keys()) - current)
+
+
+def files() -> dict[Path, str]:
+    """Return the text of every file that is written."""
+    schemas = {DIRECTORY / name: text for name, text in documents().items()}
+    return {**schemas, **{PACKAGE / name: text for name, text in modules().items()}}
 
 
 def main() -> int:
-    """Write the schema files, or say which are not current."""
-    parser = argparse.ArgumentParser(prog="python -m schemas.export", description="Write the contracts as JSON Schema.")
+    """Write the files, or say which are not current."""
+    parser = argparse.ArgumentParser(
+        prog="python -m schemas.export", description="Write the contracts as JSON Schema and as Python modules."
+    )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file is not current")
     if parser.parse_args().check:
-        for name in outdated():
-            print(f"schemas/json/{name} is not current: run python -m schemas.export", file=sys.stderr)
-        return 1 if outdated() else 0
-    DIRECTORY.mkdir(exist_ok=True)
-    for name, text in documents().items():
-        (DIRECTORY / name).write_text(text, encoding="utf-8")
+        wrong = outdated()
+        for path in wrong:
+            print(f"{path.parent.name}/{path.name} is not current: run python -m schemas.export", file=sys.stderr)
+        return 1 if wrong else 0
+    for path, text in files().items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
     return 0
 
 

@@ -10,6 +10,7 @@ import asyncio
 import os
 import secrets
 import shutil
+import signal
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,8 +25,8 @@ from deploy.local.embedded_broker import EmbeddedBroker
 from deploy.local.embedded_broker import installed_version as embedded_version
 from deploy.local.kafka import VERSION as KAFKA_VERSION
 from deploy.local.kafka import ApacheKafka, java
-from deploy.local.places import cache_directory
 from deploy.local.ports import free_port
+from pipeline.config.places import cache_directory
 from pipeline.errors import Misconfigured
 
 Broker = ApacheKafka | EmbeddedBroker
@@ -57,6 +58,15 @@ def chosen_broker() -> tuple[type[Broker], str]:
             raise pytest.UsageError(f"{BROKER_VARIABLE}=apache, but {error}") from error
         return EmbeddedBroker, f"{embedded_version()}, because {error}"
     return ApacheKafka, ApacheKafka.version
+
+
+def pytest_configure() -> None:
+    """Take SIGINT again where a script has started this run in the background.
+
+    There it is ignored, and so it would be in every server that a test ends with Ctrl-C. They are not all ours.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:

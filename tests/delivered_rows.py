@@ -12,8 +12,8 @@ from msgspec.json import Encoder
 from pipeline.edges.clickhouse import ClickHouse
 from pipeline.intake.ledger import Ledger
 from pipeline.records.record import Boundaries, Source
-from pipeline.store.deliver import DEAD_LETTER_COLUMNS, DEAD_LETTERS_TABLE
 from pipeline.tables.columns import COLUMNS
+from pipeline.tables.dead_letters import DEAD_LETTER_COLUMNS, DEAD_LETTERS_TABLE
 from schemas.clickhouse import migrations
 
 ALL_COLUMNS = {**COLUMNS, DEAD_LETTERS_TABLE: DEAD_LETTER_COLUMNS}

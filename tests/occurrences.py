@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import Struct, field
 
 from pipeline.alerts.rules import Rules
-from pipeline.counts.batch_counts import Counter, Source
+from pipeline.counts.batch_counts import Counter
+from pipeline.records.record import Source
 from schemas.counts import CountsBatch, PartialCount
 
 NOON = 1_790_000_000
@@ -30,8 +33,8 @@ class Occurrence(Struct):
     weight: int | float = 1
 
 
-def rules_of(*tables: dict) -> Rules:
-    return Rules.from_toml(list(tables), lambda path: None)
+def rules_of(*tables: dict[str, Any]) -> Rules:
+    return Rules.from_toml(list(tables), lambda _path: "aftershock.toml")
 
 
 def counted(rules: Rules, *occurrences: Occurrence, first: int = 0, last: int | None = None) -> CountsBatch:

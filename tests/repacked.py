@@ -7,7 +7,8 @@ import struct
 
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
-from records import Message, packed
+
+from tests.records import Message, packed
 
 HEADER = 61
 _CHECKSUM_AT, _ATTRIBUTES_AT, _DELTA_AT, _GREATEST_TIMESTAMP_AT, _PRODUCER_AT, _COUNT_AT = 17, 21, 23, 35, 43, 57
@@ -57,4 +58,5 @@ def legacy(magic: int, codec: int, *messages: Message) -> bytes:
     first = messages[0].offset
     for one in messages:
         builder.append(one.offset - first if magic and codec else one.offset, one.timestamp, one.key, one.value)
-    return messages[-1].offset.to_bytes(8, "big") + bytes(builder.build())[8:]
+    rest: bytes = bytes(builder.build())[8:]
+    return messages[-1].offset.to_bytes(8, "big") + rest

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import pytest
 
 import schemas
-from pipeline.store.deliver import DEAD_LETTER_COLUMNS
 from pipeline.tables.columns import COLUMNS
+from pipeline.tables.dead_letters import DEAD_LETTER_COLUMNS
 from schemas.clickhouse import migrations
 from schemas.topics import TOPICS
 
@@ -190,6 +190,12 @@ def test_the_worker_knows_nothing_of_how_it_is_run(module: str) -> None:
     assert not top(PIPELINE[module]) & {"deploy", "benchmarks", "tests"}
 
 
+def test_two_commands_know_the_local_stack() -> None:
+    """``up`` and ``demo`` run it; whoever runs a gateway or a worker of a real installation needs none of it."""
+    users = {name for name, names in PIPELINE.items() if "deploy" in top(names)}
+    assert users == {"pipeline.commands.up", "pipeline.commands.demo"}
+
+
 def test_one_module_talks_to_clickhouse() -> None:
     assert [name for name, names in PIPELINE.items() if "clickhouse_connect" in top(names)] == [
         "pipeline.edges.clickhouse"
@@ -313,7 +319,7 @@ def test_every_module_of_tests_has_a_name_of_its_own() -> None:
 def test_compiled_modules_define_no_structs() -> None:
     """A compiled class loses the options in its head: a struct would be neither frozen nor spared by the collector."""
     setup = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))
-    lists = [node for node in setup.body if isinstance(node, ast.Assign)]
+    lists: list[ast.stmt] = [node for node in setup.body if isinstance(node, ast.Assign)]
     found: dict[str, Collection[str]] = {}
     exec(compile(ast.Module(lists, []), "setup.py", "exec"), {"Path": Path}, found)
     compiled = [ROOT.joinpath("pipeline", *name.split(".")).with_suffix(".py") for name in found["HOT"]]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from records import NOON_MS, batch_of, message
-
 from pipeline.alerts.rules import Rules
 from pipeline.counts.batch_counts import Counter
 from pipeline.fingerprint import Grouping
@@ -15,8 +13,9 @@ from pipeline.scrub import Policy, Scrubber
 from pipeline.stages.transform import Processor
 from pipeline.tables.result import BatchResult
 from pipeline.tables.rows import ERROR_COLUMNS, SPAN_COLUMNS
+from tests.records import NOON_MS, batch_of, message
 
-RULES = Rules.from_toml([{"name": "any", "kind": "new_issue"}], lambda _path: None)
+RULES = Rules.from_toml([{"name": "any", "kind": "new_issue"}], lambda _path: "aftershock.toml")
 SCRUBBER = Scrubber(Policy())
 
 

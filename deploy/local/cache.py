@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from deploy.local.places import cache_directory
+from pipeline.config.places import cache_directory
 from pipeline.errors import Misconfigured, Unavailable
 
 _MEGABYTE = 1_000_000

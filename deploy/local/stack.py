@@ -26,10 +26,10 @@ from deploy.local.component import Component
 from deploy.local.embedded_broker import EmbeddedBroker
 from deploy.local.gateway import Gateway
 from deploy.local.kafka import ApacheKafka
-from deploy.local.places import data_directory
 from deploy.local.ports import free_port, require_free
 from deploy.local.supervisor import Supervisor
 from deploy.local.worker import Worker, migrate
+from pipeline.config.places import data_directory
 from pipeline.config.settings import load_settings
 from pipeline.errors import Misconfigured
 from pipeline.gateway.projects import without_clashes

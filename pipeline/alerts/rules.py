@@ -10,21 +10,19 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NoReturn, cast, get_args
 
 import xxhash
 
-from pipeline.errors import Misconfigured
+from pipeline.errors import Misconfigured, PlaceOf
 from pipeline.payload.matching import HEADER_FIELDS, TAG_PREFIX, TEXT_FIELDS, Condition, Match
 from schemas.alert import Kind, Severity
 
-LineOf = Callable[[tuple[str | int, ...]], int | None]
 By = Literal["issue", "all"]
 
-FILE = "aftershock.toml"
 MAX_PANES = 120
 """How many panes a window has at most: what a group's window costs in memory."""
 
@@ -120,19 +118,19 @@ class Rules:
         return math.gcd(*(rule.hop_s for rule in self.counting)) or 60
 
     @classmethod
-    def from_toml(cls, tables: Sequence[Mapping[str, Any]], line_of: LineOf, file: str = FILE) -> Rules:
+    def from_toml(cls, tables: Sequence[Mapping[str, Any]], place_of: PlaceOf) -> Rules:
         """Return the rules of the ``[[rule]]`` tables, none for none.
 
-        ``line_of`` gives the line of a path such as ``("rule", 0, "window")``; ``file`` is named in messages.
-
-        Raises :class:`~pipeline.errors.Misconfigured` for the first mistake, with file, line, rule and remedy.
+        Raises :class:`~pipeline.errors.Misconfigured` for the first mistake, with place, rule and remedy.
         """
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            raise Misconfigured(f"{file}: rule: must be a list of tables: write [[rule]] above each rule")
+            raise Misconfigured(
+                f"{place_of(('rule',))}: rule: must be a list of tables: write [[rule]] above each rule"
+            )
         names: set[str] = set()
         rules = []
         for index, table in enumerate(tables):
-            rule = _Reader(table, index, line_of, file).rule(names)
+            rule = _Reader(table, index, place_of).rule(names)
             names.add(rule.name)
             rules.append(rule)
         return cls(tuple(rules))
@@ -141,11 +139,10 @@ class Rules:
 class _Reader:
     """Reads one ``[[rule]]`` table; every mistake ends in one :class:`Misconfigured` that says where."""
 
-    def __init__(self, table: Mapping[str, Any], index: int, line_of: LineOf, file: str) -> None:
+    def __init__(self, table: Mapping[str, Any], index: int, place_of: PlaceOf) -> None:
         self._table = table
         self._index = index
-        self._line_of = line_of
-        self._file = file
+        self._place_of = place_of
         name = table.get("name")
         self._label = f'"{name}"' if isinstance(name, str) and name else f"number {index + 1}"
 
@@ -171,12 +168,10 @@ class _Reader:
             cooldown_s=self._duration("cooldown", "10m", least=0),
         )
 
-    def _fail(self, key: str, problem: str) -> NoReturn:
-        path = tuple(key.split("/")) if key else ()
-        line = self._line_of(("rule", self._index, *path))
-        where = self._file if line is None else f"{self._file}:{line}"
-        what = key.replace("/", ".")
-        raise Misconfigured(f"{where}: rule {self._label}: {what}: {problem}")
+    def _fail(self, key: str | tuple[str, ...], problem: str) -> NoReturn:
+        path = (key,) if isinstance(key, str) else key
+        place = self._place_of(("rule", self._index, *path))
+        raise Misconfigured(f"{place}: rule {self._label}: {'.'.join(path)}: {problem}")
 
     def _name(self, taken: set[str]) -> str:
         name = self._table.get("name")
@@ -236,19 +231,21 @@ class _Reader:
         conditions = []
         for key, value in match.items():
             if key == "tags" and isinstance(value, dict):
-                conditions += [self._condition(f"{TAG_PREFIX}{tag}", one) for tag, one in value.items()]
+                conditions += [
+                    self._condition(f"{TAG_PREFIX}{tag}", one, ("match", "tags", tag)) for tag, one in value.items()
+                ]
             else:
-                conditions.append(self._condition(key, value))
+                conditions.append(self._condition(key, value, ("match", key)))
         return conditions
 
-    def _condition(self, key: str, value: object) -> Condition:
+    def _condition(self, key: str, value: object, path: tuple[str, ...]) -> Condition:
         known = (*HEADER_FIELDS, *TEXT_FIELDS)
         if key not in known and not (key.startswith(TAG_PREFIX) and key != TAG_PREFIX):
-            self._fail(f"match/{key}", f'cannot be matched; known fields: {", ".join(known)}, "tags.<name>"')
+            self._fail(path, f'cannot be matched; known fields: {", ".join(known)}, "tags.<name>"')
         values = value if isinstance(value, list) else [value]
         patterns = [one for one in values if isinstance(one, str)]
         if not patterns or len(patterns) < len(values):
-            self._fail(f"match/{key}", f'must be a glob or a list of globs: {key} = ["a", "b*"]')
+            self._fail(path, f'must be a glob or a list of globs: {key} = ["a", "b*"]')
         if key == "level":
             self._check_levels(patterns)
         return Condition(key, tuple(patterns))
@@ -256,4 +253,4 @@ class _Reader:
     def _check_levels(self, patterns: list[str]) -> None:
         for pattern in patterns:
             if not set(pattern) & set("*?") and pattern.lower() not in _LEVELS:
-                self._fail("match/level", f"has no such level; levels are {', '.join(_LEVELS)}")
+                self._fail(("match", "level"), f"has no such level; levels are {', '.join(_LEVELS)}")

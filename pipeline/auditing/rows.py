@@ -13,10 +13,10 @@ from msgspec import Struct
 from pipeline.auditing.findings import Doubled
 from pipeline.edges.clickhouse import ClickHouse
 from pipeline.records.record import Boundaries
-from pipeline.store.deliver import DEAD_LETTER_COLUMNS
 from pipeline.tables.alerts import ALERTS_TABLE
 from pipeline.tables.check_ins import CHECK_INS_TABLE
 from pipeline.tables.columns import COLUMNS
+from pipeline.tables.dead_letters import DEAD_LETTER_COLUMNS, DEAD_LETTERS_TABLE
 from pipeline.tables.feedback import FEEDBACK_TABLE
 from pipeline.tables.issues import ISSUE_CHANGES_TABLE
 from pipeline.tables.logs import LOGS_TABLE
@@ -38,7 +38,6 @@ from schemas.topics import (
     STORED,
 )
 
-DEAD_LETTERS_TABLE = "dead_letters"
 AT_A_TIME = timedelta(days=1)
 LEAST_MEMORY = "SETTINGS max_bytes_before_external_group_by = 1000000000"
 """A day's offsets that do not fit into a gigabyte are sorted out on disk."""

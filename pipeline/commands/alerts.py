@@ -51,7 +51,9 @@ def command(settings: Settings, *, from_beginning: bool, count: int | None, as_j
 async def _follow(settings: KafkaSettings, show: Show, count: int | None, *, from_beginning: bool) -> None:
     this = asyncio.current_task()
     assert this is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+    # SIGINT too: a command that runs in the background of a script is started with it ignored.
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signum, this.cancel)
     shown = 0
     async for record in kafka.follow(settings, ALERTS.name, from_beginning=from_beginning):
         try:

@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from deploy.local.places import data_directory
 from pipeline.commands.settings import with_settings
+from pipeline.config.places import data_directory
 from pipeline.config.settings import Settings
 from pipeline.gateway.projects import Projects
 from pipeline.runtime.logs import configure_logs

@@ -44,7 +44,7 @@ def command(file: BinaryIO, config: Path | None, project: str) -> None:
       echo '{"message": "mail to bob@example.com"}' | aftershock process
       aftershock process events.jsonl --config stricter.toml --project shop
     """
-    # Only now: it brings Faust, which nobody needs for --help.
+    # Only now: it loads Hyperscan and all the stages, which --help need not wait for.
     from pipeline.stages.assemble import make_processor
 
     settings = load_settings(config)

@@ -78,6 +78,8 @@ def command(
         config=config,
     )
     _end_like_ctrl_c(signal.SIGTERM, signal.SIGHUP)
+    # A script starts its background jobs with SIGINT ignored; whoever sends it to this command means it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with running(plan, say=click.echo) as stack:
             click.echo(f"Running. Logs are in {stack.logs}; Ctrl-C ends everything.")

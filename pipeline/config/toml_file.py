@@ -8,10 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import Misconfigured
+from pipeline.errors import KeyPath, Misconfigured
 
-Path_ = tuple[str | int, ...]
-LineOf = Callable[[Path_], int | None]
+LineOf = Callable[[KeyPath], int | None]
 """Maps a path such as ``("rule", 0, "window")`` to the 1-based line it stands on, or ``None``."""
 
 _HEADER = re.compile(r"^\s*\[(?P<array>\[)?(?P<name>[^\[\]]+)\]\]?\s*(?:#.*)?$")
@@ -39,11 +38,11 @@ def read_toml(path: Path) -> tuple[dict[str, Any], LineOf]:
     return values, lambda wanted: _nearest(lines, wanted)
 
 
-def _locate(text: str) -> dict[Path_, int]:
+def _locate(text: str) -> dict[KeyPath, int]:
     """Return the line of every table header and key, as far as a scan by lines can tell."""
-    lines: dict[Path_, int] = {}
-    counts: dict[Path_, int] = {}
-    table: Path_ = ()
+    lines: dict[KeyPath, int] = {}
+    counts: dict[KeyPath, int] = {}
+    table: KeyPath = ()
     for number, line in enumerate(text.splitlines(), start=1):
         header = _HEADER.match(line)
         if header:
@@ -60,9 +59,9 @@ def _locate(text: str) -> dict[Path_, int]:
     return lines
 
 
-def _within_arrays(parts: list[str | int], counts: dict[Path_, int]) -> Path_:
+def _within_arrays(parts: list[str | int], counts: dict[KeyPath, int]) -> KeyPath:
     """Return the path with the index of the latest element behind each array of tables in it."""
-    path: Path_ = ()
+    path: KeyPath = ()
     for part in parts:
         path = (*path, part)
         if path in counts:
@@ -70,11 +69,11 @@ def _within_arrays(parts: list[str | int], counts: dict[Path_, int]) -> Path_:
     return path
 
 
-def _parts(name: str) -> Path_:
+def _parts(name: str) -> KeyPath:
     return tuple(part.strip("\"'") for part in _PART.findall(name))
 
 
-def _nearest(lines: dict[Path_, int], wanted: Path_) -> int | None:
+def _nearest(lines: dict[KeyPath, int], wanted: KeyPath) -> int | None:
     """Return the line of a path, or of the closest table around it."""
     for end in range(len(wanted), 0, -1):
         found = lines.get(wanted[:end])

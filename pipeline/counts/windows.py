@@ -321,10 +321,6 @@ class Windows:
 
     # New issues
 
-    def is_known(self, project: str, fingerprint: str) -> bool:
-        """Return whether the issue has been seen, in any environment."""
-        return (project, fingerprint) in self.issues.known
-
     def seed_known(self, issues: Iterable[tuple[str, str, str]]) -> int:
         """Take issues, as (project, environment, fingerprint), as known without an alert.
 

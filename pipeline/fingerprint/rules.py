@@ -23,42 +23,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
-from fnmatch import translate
 from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct, field
 
-from pipeline.errors import Misconfigured
+from pipeline.errors import KeyPath, Misconfigured, PlaceOf
 from pipeline.fingerprint.result import FrameAction, Read
 from pipeline.fingerprint.variables import is_variable, names_in
 from pipeline.fingerprint.versions import NEWEST, VERSIONS
+from pipeline.payload.globs import Globs
 from schemas.event import Event, Frame
 
-Path_ = tuple[str | int, ...]
-LineOf = Callable[[Path_], int | None]
-"""Maps a path such as ``("grouping", "fingerprint", 0)`` to the line it stands on, or ``None``."""
-
 _T = TypeVar("_T")
-
-
-class Glob(Struct, frozen=True):
-    """One or more patterns with ``*``, ``?`` and ``[seq]``, any of which may match; letter case does not matter."""
-
-    pattern: re.Pattern[str]
-
-    def matches(self, text: str) -> bool:
-        """Whether any of the patterns covers the whole text."""
-        return self.pattern.match(text) is not None
 
 
 class FingerprintRule(Struct, frozen=True):
     """Events for which all of ``match`` holds get ``fingerprint``, in which variables are replaced."""
 
     name: str
-    match: dict[str, Glob]
+    match: dict[str, Globs]
     fingerprint: list[str]
 
 
@@ -66,7 +51,7 @@ class FrameRule(Struct, frozen=True):
     """Frames for which all of ``match`` holds are marked, left out, or cut the stack off above or below."""
 
     name: str
-    match: dict[str, Glob]
+    match: dict[str, Globs]
     action: FrameAction
 
 
@@ -118,13 +103,13 @@ class Rules(Struct, frozen=True):
     frames: list[FrameRule] = field(default_factory=list)
 
     @classmethod
-    def from_toml(cls, table: Mapping[str, Any], line_of: LineOf) -> Rules:
+    def from_toml(cls, table: Mapping[str, Any], place_of: PlaceOf) -> Rules:
         """Read the table ``[grouping]``, and run the tests that are written next to its rules.
 
         Raises:
-            Misconfigured: something in it is wrong, or a rule's own test fails; the message names the line.
+            Misconfigured: something in it is wrong, or a rule's own test fails; the message names the place.
         """
-        return _Reader(line_of).rules(table)
+        return _Reader(place_of).rules(table)
 
     def at_version(self, version: str) -> Rules:
         """Return the same rules with one version of the algorithm for every project.
@@ -159,24 +144,22 @@ class Rules(Struct, frozen=True):
 
 def event_matches(rule: FingerprintRule, event: Event, read: Read) -> bool:
     """Whether every field of a rule matches something in the event."""
-    return all(any(map(glob.matches, _event_texts(name, event, read))) for name, glob in rule.match.items())
+    return all(any(map(globs.covers, _event_texts(name, event, read))) for name, globs in rule.match.items())
 
 
 def frame_matches(rule: FrameRule, frame: Frame, platform: str) -> bool:
     """Whether every field of a rule matches the frame."""
-    return all(any(map(glob.matches, FRAME_FIELDS[name](frame, platform))) for name, glob in rule.match.items())
+    return all(any(map(globs.covers, FRAME_FIELDS[name](frame, platform))) for name, globs in rule.match.items())
 
 
 class _Reader:
     """Turns a table into rules; every mistake becomes one line that says where and what to write instead."""
 
-    def __init__(self, line_of: LineOf) -> None:
-        self._line_of = line_of
+    def __init__(self, place_of: PlaceOf) -> None:
+        self._place_of = place_of
 
-    def _wrong(self, path: Path_, what: str) -> Misconfigured:
-        line = self._line_of(("grouping", *path))
-        where = f"aftershock.toml:{line}" if line is not None else "aftershock.toml"
-        return Misconfigured(f"{where}: {what}")
+    def _wrong(self, path: KeyPath, what: str) -> Misconfigured:
+        return Misconfigured(f"{self._place_of(('grouping', *path))}: {what}")
 
     def rules(self, table: Mapping[str, Any]) -> Rules:
         if not isinstance(table, Mapping):
@@ -192,13 +175,13 @@ class _Reader:
             frames=[self._frame(rule, at) for at, rule in enumerate(self._list(table, "frames"))],
         )
 
-    def _only(self, table: Mapping[str, Any], known: Iterable[str], path: Path_) -> None:
+    def _only(self, table: Mapping[str, Any], known: Iterable[str], path: KeyPath) -> None:
         names = list(known)
         for key in table:
             if key not in names:
                 raise self._wrong((*path, key), f"unknown key {key!r}: known are {', '.join(names)}")
 
-    def _version(self, value: object, path: Path_) -> str:
+    def _version(self, value: object, path: KeyPath) -> str:
         if not isinstance(value, str) or value not in VERSIONS:
             raise self._wrong(path, f"unknown grouping version: known are {', '.join(VERSIONS)}")
         return value
@@ -210,7 +193,7 @@ class _Reader:
         return found
 
     def _fingerprint(self, table: Mapping[str, Any], at: int) -> FingerprintRule:
-        path: Path_ = ("fingerprint", at)
+        path: KeyPath = ("fingerprint", at)
         self._only(table, ("name", "match", "fingerprint", "tests"), path)
         parts = table.get("fingerprint")
         if not isinstance(parts, list) or not parts or not all(isinstance(part, str) for part in parts):
@@ -223,7 +206,7 @@ class _Reader:
         return rule
 
     def _frame(self, table: Mapping[str, Any], at: int) -> FrameRule:
-        path: Path_ = ("frames", at)
+        path: KeyPath = ("frames", at)
         self._only(table, ("name", "match", "in_app", "ignore", "cut", "tests"), path)
         in_app, ignore, cut = table.get("in_app"), table.get("ignore", False), table.get("cut")
         if not (in_app is None or isinstance(in_app, bool)) or not isinstance(ignore, bool):
@@ -239,55 +222,56 @@ class _Reader:
         self._test_frames(rule, table, path)
         return rule
 
-    def _name(self, table: Mapping[str, Any], path: Path_) -> str:
+    def _name(self, table: Mapping[str, Any], path: KeyPath) -> str:
         name = table.get("name")
         if not isinstance(name, str) or not name.strip():
             raise self._wrong(path, "the rule needs a name: it is stored with every event that it decides")
         return name
 
-    def _match(self, table: Mapping[str, Any], known: Iterable[str], path: Path_, tags: bool) -> dict[str, Glob]:
+    def _match(self, table: Mapping[str, Any], known: Iterable[str], path: KeyPath, tags: bool) -> dict[str, Globs]:
         path = (*path, "match")
         match = table.get("match")
         if not isinstance(match, Mapping) or not match:
             raise self._wrong(path, 'match must name at least one field, as in match = { type = "ValueError" }')
-        flat = dict(self._flat(match, path)) if tags else dict(match)
         names = list(known)
-        for key in flat:
+        found: dict[str, Globs] = {}
+        for key, value, at in self._flat(match, path) if tags else ((key, match[key], (*path, key)) for key in match):
             if key not in names and not (tags and key.startswith("tags.")):
                 listed = ", ".join([*names, "tags.<name>"] if tags else names)
-                raise self._wrong((*path, key), f"unknown field {key!r}: known are {listed}")
-        return {key: self._glob(value, (*path, key)) for key, value in flat.items()}
+                raise self._wrong(at, f"unknown field {key!r}: known are {listed}")
+            found[key] = self._glob(value, at)
+        return found
 
-    def _flat(self, match: Mapping[str, Any], path: Path_) -> Iterable[tuple[str, Any]]:
-        """Yield the fields, with ``tags = { region = "eu" }`` and ``tags.region = "eu"`` as one spelling."""
+    def _flat(self, match: Mapping[str, Any], path: KeyPath) -> Iterable[tuple[str, Any, KeyPath]]:
+        """Yield field, value and path, with ``tags = { region = "eu" }`` and ``"tags.region" = "eu"`` as one field."""
         for key, value in match.items():
             if key != "tags":
-                yield key, value
+                yield key, value, (*path, key)
             elif isinstance(value, Mapping):
-                yield from ((f"tags.{name}", one) for name, one in value.items())
+                yield from ((f"tags.{name}", one, (*path, "tags", name)) for name, one in value.items())
             else:
                 raise self._wrong((*path, "tags"), 'write tags = { name = "value" }')
 
-    def _glob(self, value: object, path: Path_) -> Glob:
+    def _glob(self, value: object, path: KeyPath) -> Globs:
         patterns = [value] if isinstance(value, str) else value
         if not isinstance(patterns, list) or not patterns or not all(isinstance(one, str) for one in patterns):
             raise self._wrong(path, "a pattern must be a text, or a list of texts of which one has to match")
-        return Glob(re.compile("|".join(translate(one) for one in patterns), re.IGNORECASE))
+        return Globs(tuple(patterns))
 
-    def _test_events(self, rule: FingerprintRule, table: Mapping[str, Any], path: Path_) -> None:
+    def _test_events(self, rule: FingerprintRule, table: Mapping[str, Any], path: KeyPath) -> None:
         algorithm = VERSIONS[NEWEST]()
         for at, (subject, expected) in enumerate(self._tests(table, "event", path)):
             event = self._converted(subject, Event, (*path, "tests", at))
             if event_matches(rule, event, algorithm.read(event)) is not expected:
                 raise self._failed(rule.name, at, expected, (*path, "tests", at))
 
-    def _test_frames(self, rule: FrameRule, table: Mapping[str, Any], path: Path_) -> None:
+    def _test_frames(self, rule: FrameRule, table: Mapping[str, Any], path: KeyPath) -> None:
         for at, (subject, expected) in enumerate(self._tests(table, "frame", path)):
             frame = self._converted(subject, Frame, (*path, "tests", at))
             if frame_matches(rule, frame, frame.platform or "other") is not expected:
                 raise self._failed(rule.name, at, expected, (*path, "tests", at))
 
-    def _tests(self, table: Mapping[str, Any], subject: str, path: Path_) -> Iterable[tuple[object, bool]]:
+    def _tests(self, table: Mapping[str, Any], subject: str, path: KeyPath) -> Iterable[tuple[object, bool]]:
         tests = table.get("tests", [])
         if not isinstance(tests, list):
             raise self._wrong((*path, "tests"), "tests must be a list")
@@ -300,13 +284,13 @@ class _Reader:
                 raise self._wrong((*path, "tests", at), f"a test is {{ {subject} = {{ … }}, matches = true }} or false")
             yield test[subject], test["matches"]
 
-    def _converted(self, value: object, kind: type[_T], path: Path_) -> _T:
+    def _converted(self, value: object, kind: type[_T], path: KeyPath) -> _T:
         try:
             # By way of JSON, because parts of an event stay raw JSON.
             return msgspec.json.decode(msgspec.json.encode(value), type=kind)
         except msgspec.ValidationError as error:
             raise self._wrong(path, f"the test's {kind.__name__.lower()} is not valid: {error}") from error
 
-    def _failed(self, name: str, at: int, expected: bool, path: Path_) -> Misconfigured:
+    def _failed(self, name: str, at: int, expected: bool, path: KeyPath) -> Misconfigured:
         found = "does not match, but should" if expected else "matches, but should not"
         return self._wrong(path, f"rule {name!r}: its test number {at + 1} fails: the rule {found}")

@@ -13,7 +13,7 @@ from pipeline.inbound import known
 from pipeline.inbound.browsers import is_crawler, is_legacy
 from pipeline.inbound.facts import Facts
 from pipeline.inbound.settings import FilterSettings
-from pipeline.payload.matching import compile_globs
+from pipeline.payload.globs import compile_globs
 from schemas.event import Event
 
 SWITCHES = tuple(name for name in FilterSettings.__struct_fields__ if (getattr(FilterSettings(), name) is None))

@@ -10,7 +10,7 @@ from pipeline.inbound.facts import Facts, facts_of
 from pipeline.inbound.filters import Filter
 from pipeline.inbound.sampling import Sampler
 from pipeline.inbound.settings import InboundPolicy, Kind, PlaceFilterSettings
-from pipeline.payload.matching import compile_globs
+from pipeline.payload.globs import compile_globs
 from schemas.event import Event
 
 MOST_PLACES = 4096

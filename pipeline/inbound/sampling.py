@@ -14,7 +14,7 @@ from xxhash import xxh3_64_intdigest
 
 from pipeline.inbound.facts import Facts
 from pipeline.inbound.settings import SampleSettings
-from pipeline.payload.matching import compile_globs
+from pipeline.payload.globs import compile_globs
 
 FIELDS = ("project", "environment", "release", "transaction")
 _RANGE = 2.0**64

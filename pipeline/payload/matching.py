@@ -1,6 +1,6 @@
 """What a rule's ``match`` means: globs over an event's fields, compiled once, and the same condition as SQL.
 
-A glob knows ``*`` (any text, also none) and ``?`` (any one character), covers the whole value and ignores case.
+Globs are those of :mod:`pipeline.payload.globs`.
 Fields are sorted by what they cost: project, environment, level and release are looked at once for all events that
 share them; texts and tags are looked at event by event.
 """
@@ -8,11 +8,12 @@ share them; texts and tags are looked at event by event.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from dataclasses import field as made
 from typing import Protocol
 
+from pipeline.payload.globs import Test, compile_globs
 from schemas.alert import quote
 
 PLACE_FIELDS = ("project", "environment")
@@ -21,7 +22,6 @@ TEXT_FIELDS = ("message", "title", "culprit")
 TAG_PREFIX = "tags."
 
 Tags = Mapping[str, str] | Iterable[tuple[str, str]]
-Test = Callable[[str], bool]
 
 
 class Occurrence(Protocol):
@@ -78,55 +78,6 @@ class Occurrence(Protocol):
     @property
     def weight(self) -> int | float:
         """How many events this one stands for; 1 without sampling."""
-
-
-def compile_globs(patterns: Iterable[str]) -> Test:
-    """Return a test that is true for a value that any of the globs covers; time linear in the value's length."""
-    exact: set[str] = set()
-    tests: list[Test] = []
-    for pattern in (pattern.lower() for pattern in patterns):
-        if "?" in pattern:
-            tests.append(_regex_test(pattern))
-        elif "*" in pattern:
-            tests.append(_pieces_test(pattern))
-        else:
-            exact.add(pattern)
-
-    def test(value: str) -> bool:
-        lowered = value.lower()
-        return lowered in exact or any(one(lowered) for one in tests)
-
-    return test
-
-
-def _pieces_test(pattern: str) -> Test:
-    """Return a test by plain substring search, many times faster than a regular expression over a long message."""
-    head, *middle, tail = pattern.split("*")
-    shortest = len(head) + len(tail)
-
-    def test(value: str) -> bool:
-        if len(value) < shortest or not value.startswith(head) or not value.endswith(tail):
-            return False
-        at, end = len(head), len(value) - len(tail)
-        for piece in middle:
-            at = value.find(piece, at, end)
-            if at < 0:
-                return False
-            at += len(piece)
-        return True
-
-    return test
-
-
-def _regex_test(pattern: str) -> Test:
-    """Return a test by regular expression; atomic groups keep a failed match from being tried all over again."""
-    pieces = [re.escape(piece).replace(r"\?", ".") for piece in pattern.split("*")]
-    if len(pieces) == 1:
-        compiled = re.compile(pieces[0], re.DOTALL)
-    else:
-        middle = "".join(f"(?>.*?{piece})" for piece in pieces[1:-1])
-        compiled = re.compile(f"{pieces[0]}{middle}.*{pieces[-1]}", re.DOTALL)
-    return lambda value: compiled.fullmatch(value) is not None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ The format is that of Kafka's documentation, "Message Format": https://kafka.apa
 from __future__ import annotations
 
 import struct
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -20,7 +19,6 @@ from msgspec import Struct
 
 from pipeline.records.decompressed import MOST_DECOMPRESSED, decompressed_size, too_large
 from pipeline.records.record import Record, RecordBatch
-from schemas.dead_letter import DeadLetter
 
 _HEADER = struct.Struct(">qiibIhiqqqhii")
 """Of magic 2: base offset, length, leader's epoch, magic, checksum, attributes, last offset's delta, first timestamp,
@@ -43,17 +41,6 @@ class KafkaRecord(Struct, frozen=True, gc=False):
 
 class Unreadable(Exception):
     """Records cannot be taken out of their record batch: it is not what it says, or a header's key is no text."""
-
-    def letter(self, topic: str, partition: int, offset: int) -> DeadLetter:
-        """Return the dead letter for a record batch; ``offset`` is that of the first record that is missing."""
-        return DeadLetter(
-            topic=topic,
-            partition=partition,
-            offset=offset,
-            stage="decode",
-            reason=f"the record batch cannot be read from here on ({self}): send its records again",
-            time=int(time.time() * 1000),
-        )
 
 
 def described(data: bytes) -> RecordBatch:

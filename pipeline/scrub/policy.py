@@ -7,12 +7,12 @@ UUIDs is replaced by its name.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pipeline.errors import PlaceOf
 from pipeline.scrub.kinds import BODY, KINDS, OFF_BY_DEFAULT, VARIABLES
 from pipeline.scrub.table import Table
 
@@ -64,14 +64,14 @@ class Policy(Struct, frozen=True, kw_only=True):
     def from_toml(
         cls,
         table: dict[str, Any],
-        line_of: Callable[[tuple[str | int, ...]], int | None],
+        place_of: PlaceOf,
         hash_key: str = "",
     ) -> Policy:
         """Read the table ``[scrub]``; ``hash_key`` is the secret of the ``hash`` method.
 
-        :raises Misconfigured: naming the line, the setting and the remedy.
+        :raises Misconfigured: naming the place, the setting and the remedy.
         """
-        return _read(Table(table, ("scrub",), line_of), cls(hash_key=hash_key))
+        return _read(Table(table, ("scrub",), place_of), cls(hash_key=hash_key))
 
     def method_of(self, kind: str) -> Method:
         """Return what becomes of findings of ``kind``."""

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import hyperscan
 
-from pipeline.errors import Misconfigured
+from pipeline.errors import KeyPath, Misconfigured, PlaceOf
 
-Path = tuple[str | int, ...]
 Choice = TypeVar("Choice", bound=str)
 
 
 class Table:
-    """One table of ``aftershock.toml``; ``line_of`` maps a path of keys to its line."""
+    """One table of the settings; ``place_of`` names where the value under a path of keys was written."""
 
-    def __init__(self, values: Any, path: Path, line_of: Callable[[Path], int | None]) -> None:
+    def __init__(self, values: Any, path: KeyPath, place_of: PlaceOf) -> None:
         self._path = path
-        self._line_of = line_of
+        self._place_of = place_of
         if not isinstance(values, dict):
             self._values: dict[str, Any] = {}
             raise self.wrong("", "must be a table")
@@ -29,7 +28,7 @@ class Table:
         """Return the error that says what is wrong with ``key`` (or with the table itself, for ``""``)."""
         path = (*self._path, key) if key else self._path
         name = ".".join(str(part) for part in path)
-        return Misconfigured(f"aftershock.toml:{self._line_of(path) or '?'}: {name}: {remedy}")
+        return Misconfigured(f"{self._place_of(path)}: {name}: {remedy}")
 
     def only(self, *known: str) -> None:
         """Refuse keys that are not ``known``."""
@@ -90,7 +89,7 @@ class Table:
 
     def inner(self, key: str) -> Table:
         """Return a table inside this one, empty if it is not there."""
-        return Table(self._values.get(key, {}), (*self._path, key), self._line_of)
+        return Table(self._values.get(key, {}), (*self._path, key), self._place_of)
 
     def entries(self, key: str) -> Iterator[Table]:
         """Return the tables of an array of tables."""
@@ -98,7 +97,7 @@ class Table:
         if not isinstance(value, list):
             raise self.wrong(key, "use an array of tables")
         for index, entry in enumerate(value):
-            yield Table(entry, (*self._path, key, index), self._line_of)
+            yield Table(entry, (*self._path, key, index), self._place_of)
 
     def named(self, key: str) -> Iterator[tuple[str, Table]]:
         """Return the tables inside a table, with their names."""

@@ -10,11 +10,11 @@ from pipeline.issues.states import IssueStates
 from pipeline.scrub import Scrubber
 from pipeline.stages.batch import Begin, gathered
 from pipeline.stages.transform import Processor
-from pipeline.tables.alerts import process_alerts
+from pipeline.tables.alerts import ALERTS_TABLE, alert_rows
 from pipeline.tables.check_ins import CHECK_INS_TABLE, CheckInRows
 from pipeline.tables.each import Each, MakeRows
 from pipeline.tables.feedback import FEEDBACK_TABLE, FeedbackRows
-from pipeline.tables.issues import process_issue_changes
+from pipeline.tables.issues import ISSUE_CHANGES_TABLE, issue_change_rows
 from pipeline.tables.logs import LOGS_TABLE, LogRows
 from pipeline.tables.outcomes import OUTCOMES_TABLE, outcome_rows
 from pipeline.tables.releases import RELEASE_TABLES, ReleaseRows
@@ -51,12 +51,12 @@ def make_processes(settings: Settings, states: IssueStates | None = None) -> dic
         FEEDBACK.name: ((FEEDBACK_TABLE,), FeedbackRows(scrubber, key)),
         OUTCOMES.name: ((OUTCOMES_TABLE,), outcome_rows),
         RELEASES.name: (RELEASE_TABLES, ReleaseRows(scrubber, key)),
+        ALERTS.name: ((ALERTS_TABLE,), alert_rows),
+        ISSUE_CHANGES.name: ((ISSUE_CHANGES_TABLE,), issue_change_rows),
     }
     return {
         ERRORS.name: events,
         SPANS.name: events,
-        ALERTS.name: gathered(process_alerts),
-        ISSUE_CHANGES.name: gathered(process_issue_changes),
         **{
             topic: gathered(Each(tables, rows, topic_prefix=prefix).process) for topic, (tables, rows) in others.items()
         },

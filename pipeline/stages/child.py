@@ -10,6 +10,7 @@ import logging
 import pickle
 import signal
 import socket
+import time
 from collections.abc import Iterable, Iterator
 
 from pipeline.errors import Misconfigured
@@ -23,6 +24,7 @@ from pipeline.stages.assemble import make_processes
 from pipeline.stages.batch import ApartBatch, StagedBatch
 from pipeline.stages.channel import Channel
 from pipeline.tables.columns import COLUMNS
+from pipeline.tables.dead_letters import unreadable_letter
 from pipeline.tables.downsampling import Thinner
 
 log = logging.getLogger(__name__)
@@ -82,7 +84,8 @@ class OpenedBatch:
         missing = max(self._next_offset, of.first)
         # Behind the batch's end it is for the batch after this one to say; behind the record batch's none is missing.
         if missing <= min(self._begin.last, of.last):
-            self._batch.refuse(unreadable.letter(self._begin.topic, self._begin.partition, missing))
+            now_ms = int(time.time() * 1000)
+            self._batch.refuse(unreadable_letter(unreadable, self._begin.topic, self._begin.partition, missing, now_ms))
 
 
 class Stages:

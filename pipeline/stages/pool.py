@@ -24,11 +24,6 @@ class StagePool:
         self._processes = [StageProcess(settings) for _ in range(settings.worker.stage_processes)]
         self._batches = dict.fromkeys(self._processes, 0)
 
-    @property
-    def pids(self) -> list[int]:
-        """The numbers of the processes."""
-        return [process.pid for process in self._processes]
-
     def wait_ready(self) -> None:
         """Return when all are there.
 

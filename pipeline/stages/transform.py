@@ -31,16 +31,14 @@ from pipeline.issues.states import IssueStates
 from pipeline.payload import normalize
 from pipeline.payload.decode import Decoded, decode, decode_again
 from pipeline.payload.identity import user_hash
+from pipeline.payload.kinds import is_span
 from pipeline.records.record import TOGETHER, Batch, Boundaries, Origin, Record, Source, header
 from pipeline.scrub import Scrubber
+from pipeline.tables.dead_letters import dead_letter, failure, origin_of
 from pipeline.tables.outcomes import DISCARDED
 from pipeline.tables.result import BatchResult
 from pipeline.tables.rows import ERRORS_TABLE, SPANS_TABLE, Counted, counted, error_row, span_rows
-from schemas.dead_letter import DeadLetter
 from schemas.event import Event
-from schemas.topics import SPANS
-
-ERROR_TYPES = frozenset((None, "", "error", "default", "csp", "hpkp", "expectct", "expectstaple"))
 
 UNDECODED = Decoded(Event(), b"")
 """What an item holds before the first stage."""
@@ -111,7 +109,8 @@ class Processor:
 
     def through(self, records: Sequence[Record], outcome: BatchResult) -> list[Item]:
         """Take records through the stages, up to their rows; return those that were stored."""
-        items = [Item(record, self._origin(record), UNDECODED) for record in records]
+        now_ms = self._now_ms()
+        items = [Item(record, origin_of(record, now_ms, self._prefix), UNDECODED) for record in records]
         items = self._stage("decode", self._decode, items, outcome)
         if self._inbound.active:
             items = self._stage("filter", lambda item: self._keep(item, outcome), items, outcome)
@@ -131,31 +130,16 @@ class Processor:
             try:
                 done = step(item)
             except Refused as refused:
-                outcome.dead.append((item.record, self._letter(item, refused.stage, refused.reason)))
+                letter = dead_letter(item.origin, refused.stage, refused.reason, self._now_ms())
+                outcome.dead.append((item.record, letter))
             except Exception as error:  # noqa: BLE001  one event must never stop its partition
-                reason = f"the stage failed with {type(error).__name__}: keep the dead letter, and report it"
-                outcome.dead.append((item.record, self._letter(item, stage, reason)))
+                letter = dead_letter(item.origin, stage, failure(error), self._now_ms())
+                outcome.dead.append((item.record, letter))
             else:
                 if done is not None:
                     passed.append(done)
         outcome.seconds[stage] = outcome.seconds.get(stage, 0.0) + time.perf_counter() - started
         return passed
-
-    def _origin(self, record: Record) -> Origin:
-        """Return what is known of a record before it is decoded.
-
-        A producer may choose the timestamp: one that is astray would spread a batch over any number of partitions
-        of the tables, so the worker's own time stands in for it.
-        """
-        return Origin(
-            topic=record.topic.removeprefix(self._prefix),
-            partition=record.partition,
-            offset=record.offset,
-            received_ms=normalize.clamp(record.timestamp, self._now_ms()),
-            project=header(record, "project"),
-            user_hash=0,
-            weight=normalize.weight(header(record, "weight")),
-        )
 
     def _decode(self, item: Item) -> Item:
         item.decoded = decode(item.record.value)
@@ -217,20 +201,7 @@ class Processor:
 
     def tell_dropped(self, last: Record, outcome: BatchResult) -> None:
         """Add the rows that say what was dropped of a batch; ``last`` is its last record."""
-        outcome.tell_dropped(self._origin(last))
-
-    def _letter(self, item: Item, stage: str, reason: str) -> DeadLetter:
-        origin = item.origin
-        return DeadLetter(
-            topic=origin.topic,
-            partition=origin.partition,
-            offset=origin.offset,
-            stage=stage,
-            reason=reason,
-            time=self._now_ms(),
-            project=origin.project,
-            weight=origin.weight,
-        )
+        outcome.tell_dropped(origin_of(last, self._now_ms(), self._prefix))
 
 
 class Processing:
@@ -267,21 +238,6 @@ class Processing:
         if self.outcome.dropped and self._last is not None:
             self._processor.tell_dropped(self._last, self.outcome)
         return self.outcome
-
-
-def is_span(event: Event, topic: str) -> bool:
-    """Say whether an event is a transaction or a span, by its type, or by its topic where it has none.
-
-    Raises:
-        Refused: the type is one that this version does not process.
-    """
-    if event.type == "transaction":
-        return True
-    if event.type in ERROR_TYPES:
-        return topic == SPANS.name and event.span_id is not None and not event.exceptions and event.message is None
-    if event.type == "span":
-        return True
-    raise Refused("decode", "the field type is none of error, default, csp, transaction, span: send it elsewhere")
 
 
 def kind_of(event: Event, topic: str) -> Kind:

@@ -23,9 +23,10 @@ from pipeline.errors import Refused
 from pipeline.inbound import Inbound
 from pipeline.payload import normalize
 from pipeline.payload.decode import decode
+from pipeline.payload.kinds import is_span
 from pipeline.payload.route import route
 from pipeline.records.record import Batch, Boundaries, Source
-from pipeline.stages.transform import Item, Processor, is_span, kind_of
+from pipeline.stages.transform import Item, Processor, kind_of
 from pipeline.tables.result import BatchResult
 from pipeline.tables.rows import ERROR_COLUMNS, ERRORS_TABLE, SPAN_COLUMNS, SPANS_TABLE, Row
 from schemas.topics import ERRORS, SPANS

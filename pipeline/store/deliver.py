@@ -25,14 +25,20 @@ from pipeline.edges.kafka import Send
 from pipeline.edges.retry import until_available
 from pipeline.errors import Unavailable
 from pipeline.intake.ledger import Ledger
-from pipeline.payload import normalize
-from pipeline.records.record import Boundaries, GatheredBatch, Record, RecordBatch, Source, header
+from pipeline.records.record import Boundaries, GatheredBatch, Record, RecordBatch, Source
 from pipeline.records.record_batches import KafkaRecord, Unreadable, records_of
 from pipeline.runtime.metrics import Metrics
 from pipeline.stages.messages import Ended
 from pipeline.store.inserts import GivenUp, Inserts
 from pipeline.store.turns import Turn, Turns
 from pipeline.store.view_targets import insert_token
+from pipeline.tables.dead_letters import (
+    DEAD_LETTER_COLUMNS,
+    DEAD_LETTERS_TABLE,
+    dead_letter,
+    dead_letter_row,
+    origin_of,
+)
 from schemas.dead_letter import DeadLetter
 from schemas.topics import COUNTS, DEAD_LETTERS
 
@@ -40,17 +46,6 @@ log = logging.getLogger(__name__)
 
 _encode_lines = Encoder().encode_lines
 
-DEAD_LETTERS_TABLE = "dead_letters"
-DEAD_LETTER_COLUMNS = (
-    "kafka_topic",
-    "kafka_partition",
-    "kafka_offset",
-    "received",
-    "project",
-    "stage",
-    "reason",
-    "bytes",
-)
 UNACCEPTABLE_ROW = frozenset((6, 26, 27, 38, 41, 53, 69, 70, 72, 117, 130, 131, 321, 376, 407, 467, 675, 691))
 """ClickHouse's error numbers for a value that a column cannot take (src/Common/ErrorCodes.cpp)."""
 MOST_REFUSED = 1000
@@ -292,22 +287,9 @@ class Delivery:
 
     async def _bury(self, batch: GatheredBatch, letters: list[tuple[Record, DeadLetter]]) -> None:
         """Send dead letters to their topic, and their headers to ClickHouse."""
-        rows = [
-            (
-                letter.topic,
-                letter.partition,
-                letter.offset,
-                letter.time,
-                letter.project,
-                letter.stage,
-                letter.reason,
-                len(record.value or b""),
-            )
-            for record, letter in letters
-        ]
         for record, letter in letters:
             await self._sent(DEAD_LETTERS.name, record.value or b"", key=record.key, headers=letter.headers())
-        lines = _encode_lines(rows)
+        lines = _encode_lines([dead_letter_row(record, letter) for record, letter in letters])
         await until_available(
             lambda: self._insert_into(batch, DEAD_LETTERS_TABLE, DEAD_LETTER_COLUMNS, lines),
             self._metrics.retries.labels("clickhouse").inc,
@@ -357,16 +339,9 @@ class Delivery:
 
 def _refused_by_clickhouse(batch: GatheredBatch, offset: int, rejected: RequestRejected) -> tuple[Record, DeadLetter]:
     record = _records(batch, {offset})[offset]
-    letter = DeadLetter(
-        topic=batch.source.topic,
-        partition=batch.source.partition,
-        offset=offset,
-        stage="store",
-        reason=f"ClickHouse cannot take a value of this event (error {rejected.code}): keep it, and report it",
-        time=int(time.time() * 1000),
-        project=header(record, "project"),
-        weight=normalize.weight(header(record, "weight")),
-    )
+    now_ms = int(time.time() * 1000)
+    reason = f"ClickHouse cannot take a value of this event (error {rejected.code}): keep it, and report it"
+    letter = dead_letter(origin_of(record, now_ms), "store", reason, now_ms)
     return record, letter
 
 

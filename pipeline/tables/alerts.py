@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 
-from pipeline.records.record import Batch, Record
-from pipeline.tables.result import BatchResult
+from pipeline.errors import Refused
+from pipeline.records.record import Origin, Record
 from pipeline.tables.rows import Row
 from schemas.alert import Alert, decode_alert
-from schemas.dead_letter import DeadLetter
 
 ALERTS_TABLE = "alerts"
 
@@ -36,24 +34,17 @@ _TIMES = ("window_start", "window_end", "created_at")
 ALERT_COLUMNS = (*_FROM_ALERT, *_TIMES, "kafka_partition", "kafka_offset")
 
 
-def process_alerts(batch: Batch) -> BatchResult:
-    """Return the rows of a batch of alerts; what is no alert becomes a dead letter."""
-    rows: list[Row] = []
-    outcome = BatchResult(rows={ALERTS_TABLE: rows})
-    for record in batch.records:
-        try:
-            rows.append(alert_row(decode_alert(record.value or b""), record))
-        except ValueError as error:
-            letter = DeadLetter(
-                topic=batch.source.topic,
-                partition=record.partition,
-                offset=record.offset,
-                stage="decode",
-                reason=str(error),
-                time=int(time.time() * 1000),
-            )
-            outcome.dead.append((record, letter))
-    return outcome
+def alert_rows(record: Record, _origin: Origin) -> Iterable[tuple[str, Row]]:
+    """Return the row of an alert.
+
+    Raises:
+        Refused: it is no alert.
+    """
+    try:
+        alert = decode_alert(record.value or b"")
+    except ValueError as error:
+        raise Refused("decode", str(error)) from None
+    return [(ALERTS_TABLE, alert_row(alert, record))]
 
 
 def alert_row(alert: Alert, record: Record) -> Row:

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from operator import itemgetter
 from typing import NamedTuple
 
-from pipeline.payload.matching import Test, compile_globs
+from pipeline.payload.globs import Test, compile_globs
 from pipeline.tables.rows import ERROR_COLUMNS, Row
 from pipeline.tables.storage import StorageSettings
 from schemas.counts import CountsBatch

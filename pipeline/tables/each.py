@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pipeline.errors import Refused
 from pipeline.inbound import Inbound
 from pipeline.inbound.facts import Facts
-from pipeline.payload import normalize
 from pipeline.records.record import Batch, Origin, Record, header
+from pipeline.tables.dead_letters import dead_letter, failure, origin_of
 from pipeline.tables.result import BatchResult
 from pipeline.tables.rows import Row
-from schemas.dead_letter import DeadLetter
 from schemas.event import Event
 
 MakeRows = Callable[[Record, Origin], Iterable[tuple[str, Row]]]
@@ -81,41 +80,18 @@ class Each:
         """Return what has become of each record; never raises for anything that is in them."""
         outcome = BatchResult(rows={table: [] for table in self._tables})
         for record in batch.records:
-            origin = self._origin(record)
+            origin = origin_of(record, self._now_ms(), self._prefix)
             try:
                 made = list(self._make_rows(record, origin))
             except Dropped as dropped:
                 outcome.drop(dropped.project, dropped.kind, dropped.setting)
             except Refused as refused:
-                outcome.dead.append((record, self._letter(origin, refused.stage, refused.reason)))
+                outcome.dead.append((record, dead_letter(origin, refused.stage, refused.reason, self._now_ms())))
             except Exception as error:  # noqa: BLE001  one message must never stop its partition
-                reason = f"the stage failed with {type(error).__name__}: keep the dead letter, and report it"
-                outcome.dead.append((record, self._letter(origin, "rows", reason)))
+                outcome.dead.append((record, dead_letter(origin, "rows", failure(error), self._now_ms())))
             else:
                 for table, row in made:
                     outcome.rows[table].append(row)
         if outcome.dropped:
-            outcome.tell_dropped(self._origin(batch.records[-1]))
+            outcome.tell_dropped(origin_of(batch.records[-1], self._now_ms(), self._prefix))
         return outcome
-
-    def _origin(self, record: Record) -> Origin:
-        return Origin(
-            topic=record.topic.removeprefix(self._prefix),
-            partition=record.partition,
-            offset=record.offset,
-            received_ms=normalize.clamp(record.timestamp, self._now_ms()),
-            project=header(record, "project"),
-            user_hash=0,
-            weight=normalize.weight(header(record, "weight")),
-        )
-
-    def _letter(self, origin: Origin, stage: str, reason: str) -> DeadLetter:
-        return DeadLetter(
-            topic=origin.topic,
-            partition=origin.partition,
-            offset=origin.offset,
-            stage=stage,
-            reason=reason,
-            time=self._now_ms(),
-            project=origin.project,
-        )

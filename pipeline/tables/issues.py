@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Iterable
 from datetime import datetime
 
-from pipeline.records.record import Batch, Record
-from pipeline.tables.result import BatchResult
+from pipeline.errors import Refused
+from pipeline.records.record import Origin, Record
 from pipeline.tables.rows import Row
-from schemas.dead_letter import DeadLetter
 from schemas.issue_change import IssueChange, decode_issue_change, issue_of
 
 ISSUE_CHANGES_TABLE = "issue_changes"
@@ -46,24 +45,17 @@ def change_of(record: Record) -> tuple[str, str, IssueChange | None]:
     return change.project, change.fingerprint, change
 
 
-def process_issue_changes(batch: Batch) -> BatchResult:
-    """Return the rows of a batch of issue changes; what is none becomes a dead letter."""
-    rows: list[Row] = []
-    outcome = BatchResult(rows={ISSUE_CHANGES_TABLE: rows})
-    for record in batch.records:
-        try:
-            rows.append(issue_change_row(*change_of(record), record))
-        except ValueError as error:
-            letter = DeadLetter(
-                topic=batch.source.topic,
-                partition=record.partition,
-                offset=record.offset,
-                stage="decode",
-                reason=str(error),
-                time=int(time.time() * 1000),
-            )
-            outcome.dead.append((record, letter))
-    return outcome
+def issue_change_rows(record: Record, _origin: Origin) -> Iterable[tuple[str, Row]]:
+    """Return the row of an issue change.
+
+    Raises:
+        Refused: it is none.
+    """
+    try:
+        project, fingerprint, change = change_of(record)
+    except ValueError as error:
+        raise Refused("decode", str(error)) from None
+    return [(ISSUE_CHANGES_TABLE, issue_change_row(project, fingerprint, change, record))]
 
 
 def issue_change_row(project: str, fingerprint: str, change: IssueChange | None, record: Record) -> Row:

@@ -1,6 +1,7 @@
 """The ClickHouse schema: numbered migrations, applied in order by ``aftershock migrate``.
 
-A migration that has shipped is never edited; a newer one stands behind it.
+A migration that has shipped is never edited; a newer one stands behind it. ``tests/store/kept`` holds the checksums of
+those that each version shipped, and a database as that version made it, which every later version must upgrade.
 """
 
 from __future__ import annotations

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from occurrences import NOON, Occurrence, counted
 
 from pipeline.alerts.evidence import Subject, build_alert
 from pipeline.alerts.rules import Rules
 from pipeline.counts.windows import Windows
 from schemas.alert import ALERT_VERSION, Alert, decode_alert, encode_alert, quote
+from tests.occurrences import NOON, Occurrence, counted
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples" / "alerts"
 
 
-def alert(**changes: object) -> Alert:
+def alert(**changes: Any) -> Alert:
     subject = Subject("count", "error", 100, ["level ILIKE 'error'"], "Boom", "here", "error", "1", ["e1"])
-    settings = {"state": "firing", "started": NOON, "value": 120, "window": (NOON, NOON + 300), "now": NOON + 1.5}
+    settings: dict[str, Any] = {
+        "state": "firing",
+        "started": NOON,
+        "value": 120,
+        "window": (NOON, NOON + 300),
+        "now": NOON + 1.5,
+    }
     group = ("shop", "production", "ff")
     return build_alert("burst", changes.pop("group", group), subject, table="aftershock.errors", **settings | changes)
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from occurrences import Occurrence, rules_of
 
 from pipeline.alerts.rules import DEFAULT_RULES, MAX_PANES, Rules, pane_width
-from pipeline.config.toml_file import read_toml
+from pipeline.config.reader import SettingsReader
 from pipeline.errors import Misconfigured
-from pipeline.payload.matching import Condition, Match, compile_globs
+from pipeline.payload.globs import compile_globs
+from pipeline.payload.matching import Condition, Match
+from tests.occurrences import Occurrence, rules_of
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "rules"
 COUNT = {"name": "a", "kind": "count", "threshold": 10, "window": "5m"}
@@ -94,7 +96,7 @@ def test_without_tables_there_are_no_rules_and_without_a_file_the_defaults() -> 
         ({"match": {"message": ["a", 5]}}, "match.message", "glob"),
     ],
 )
-def test_a_mistake_is_named_with_its_setting_and_the_remedy(change: dict, key: str, remedy: str) -> None:
+def test_a_mistake_is_named_with_its_setting_and_the_remedy(change: dict[str, Any], key: str, remedy: str) -> None:
     with pytest.raises(Misconfigured) as caught:
         rules_of({**COUNT, **change})
     message = str(caught.value)
@@ -125,20 +127,21 @@ def test_two_rules_of_one_name_are_refused() -> None:
 
 def test_a_single_table_instead_of_a_list_is_refused() -> None:
     with pytest.raises(Misconfigured, match=r"write \[\[rule\]\]"):
-        Rules.from_toml(COUNT, lambda path: None)  # type: ignore[arg-type]
+        Rules.from_toml(COUNT, lambda _path: "aftershock.toml")  # type: ignore[arg-type]
 
 
-def test_the_line_of_a_mistake_is_named(tmp_path) -> None:
+def test_the_line_of_a_mistake_is_named(tmp_path: Path) -> None:
     file = tmp_path / "aftershock.toml"
     file.write_text(
         '[[rule]]\nname = "a"\nkind = "new_issue"\n\n[[rule]]\nname = "b"\nkind = "count"\nthreshold = -1\n'
     )
-    values, line_of = read_toml(file)
+    reader = SettingsReader(file)
+    values = reader.values
     with pytest.raises(Misconfigured, match=r'^aftershock.toml:7: rule "b": window: '):
-        Rules.from_toml([values["rule"][0], {**values["rule"][1], "window": "x"}], lambda path: 7)
+        Rules.from_toml([values["rule"][0], {**values["rule"][1], "window": "x"}], lambda _path: "aftershock.toml:7")
     values["rule"][1]["window"] = "5m"
-    with pytest.raises(Misconfigured, match=r'^aftershock.toml:8: rule "b": threshold: must be a number above 0'):
-        Rules.from_toml(values["rule"], line_of)
+    with pytest.raises(Misconfigured, match=r':8: rule "b": threshold: must be a number above 0'):
+        Rules.from_toml(values["rule"], reader.place)
 
 
 @settings(deadline=None)
@@ -168,7 +171,7 @@ def test_a_definition_changes_with_what_is_counted_and_with_nothing_else() -> No
     (rule,) = rules_of({**COUNT, "match": {"level": ["error", "fatal"]}}).all
     same = {**COUNT, "match": {"level": ["fatal", "error"]}, "threshold": 99, "severity": "info", "cooldown": "1s"}
     assert rules_of(same).all[0].definition == rule.definition
-    others = [{"window": "10m"}, {"by": "all"}, {"hop": "20s"}, {"match": {"level": "error"}}]
+    others: list[dict[str, Any]] = [{"window": "10m"}, {"by": "all"}, {"hop": "20s"}, {"match": {"level": "error"}}]
     assert all(rules_of({**same, **other}).all[0].definition != rule.definition for other in others)
 
 
@@ -257,9 +260,10 @@ def test_conditions_as_sql_are_quoted() -> None:
 
 @pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
 def test_the_example_rules_are_valid(file: Path) -> None:
-    values, line_of = read_toml(file)
+    reader = SettingsReader(file)
+    values = reader.values
     assert set(values) == {"rule"}
-    assert len(Rules.from_toml(values["rule"], line_of, file.name).all) == len(values["rule"]) >= 2
+    assert len(Rules.from_toml(values["rule"], reader.place).all) == len(values["rule"]) >= 2
 
 
 def test_there_are_example_rules() -> None:

@@ -77,7 +77,9 @@ def test_the_last_batch_of_a_generation_is_unanswered_unless_it_was_begun_again(
 def test_every_offset_is_in_a_batch_or_in_a_hole_and_none_in_both(seed: int) -> None:
     """Holes cut into a chain at random are found as they were cut."""
     chance = random.Random(seed)
-    cursor, made, cut = 0, [], []
+    cursor = 0
+    made: list[tuple[int, int, int]] = []
+    cut: list[tuple[int, int]] = []
     for _ in range(chance.randint(1, 30)):
         length = chance.randint(1, 20)
         if chance.random() < 0.3:

@@ -7,9 +7,12 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from commandline import Commands
 from msgspec.structs import replace
 
@@ -22,6 +25,19 @@ EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples" / "alerts"
 FIRING = decode_alert((EXAMPLES / "issue-burst-firing.json").read_bytes())
 RESOLVED = decode_alert((EXAMPLES / "issue-burst-resolved.json").read_bytes())
 NEW = decode_alert((EXAMPLES / "new-issue-firing.json").read_bytes())
+
+
+SIGINT_IGNORED = ("/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh")
+"""Before a command: it is started as a shell without job control starts one in the background."""
+
+
+@contextmanager
+def killed_afterwards(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Kill a process that still runs, so that a test which fails does not wait for it."""
+    try:
+        yield
+    finally:
+        process.kill()
 
 
 def message(value: bytes) -> Message:
@@ -37,18 +53,19 @@ def test_alerts_from_the_beginning_are_the_messages_themselves(aftershock: Comma
     assert "offset 1 of partition 0: not an alert" in result.stderr
 
 
-def test_it_follows_from_now_on_and_ends_with_an_interrupt(aftershock: Commands) -> None:
+@pytest.mark.parametrize("before", [(), SIGINT_IGNORED], ids=["as from a terminal", "as in the background of a script"])
+def test_it_follows_from_now_on_and_ends_with_an_interrupt(aftershock: Commands, before: tuple[str, ...]) -> None:
     """Without --from-beginning only what comes afterwards is shown, and Ctrl-C is an end like any other."""
     aftershock.put([message(encode_alert(FIRING))])
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline", "alerts"],
+        [*before, sys.executable, "-m", "pipeline", "alerts"],
         env={"PATH": "/usr/bin:/bin", **aftershock.environment},
         cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
     assert process.stdout is not None
-    with process:
+    with process, killed_afterwards(process):
         titles = []
         while not titles:
             # It has no way to say that it listens, so alerts are sent until it has heard one.

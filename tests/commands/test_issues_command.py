@@ -13,7 +13,8 @@ from msgspec.json import Encoder
 from pipeline.edges.kafka import Message
 from pipeline.errors import Misconfigured
 from pipeline.records.record import Batch, Boundaries, Source
-from pipeline.tables.issues import ISSUE_CHANGE_COLUMNS, process_issue_changes
+from pipeline.tables.each import Each
+from pipeline.tables.issues import ISSUE_CHANGE_COLUMNS, ISSUE_CHANGES_TABLE, issue_change_rows
 from schemas.issue_change import IssueChange, decode_issue_change
 
 A, B, C, D = ("a1" * 16, "b2" * 16, "c3" * 16, "d4" * 16)
@@ -57,7 +58,7 @@ def wishes(stored: Commands) -> dict[str, IssueChange]:
     """The latest change of each issue on the topic; ClickHouse is told, as a worker would."""
     records = [record for record in stored.on_topic("issue-changes") if record.key is not None]
     batch = Batch(Source("issue-changes", "life", 0), Boundaries(0, len(records)), records)
-    rows = process_issue_changes(batch).rows["issue_changes"]
+    rows = Each((ISSUE_CHANGES_TABLE,), issue_change_rows).process(batch).rows["issue_changes"]
     stored.clickhouse.insert("issue_changes", ISSUE_CHANGE_COLUMNS, Encoder().encode_lines(rows), "")
     changes = [decode_issue_change(record.key, record.value) for record in records]
     return {change.fingerprint: change for change in changes}

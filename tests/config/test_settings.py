@@ -58,11 +58,11 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
         ("kafka = 5\n", 1, "kafka", r"write \[kafka\]"),
         ("[kafka]\nbootstrap = 5\n", 2, "kafka.bootstrap", "Expected `str`"),
         ("[storage]\nthen_one_in = 0\n", 2, "storage.then_one_in", "Expected `int` >= 1"),
-        ("[storage]\nthen = 5\n", 1, "storage", "unknown field `then`"),
+        ("[storage]\nthen = 5\n", 2, "storage.then", "unknown field `then`"),
         ("[[storage.for]]\nproject = 'a'\n[[storage.for]]\nproject = 1\n", 4, "storage.for.project", "Expected"),
         ("[[storage.for]]\nproject = 'a'\nthen_one_in = 1.5\n", 3, "storage.for.then_one_in", "Expected `int"),
         ("[[storage.for]]\nthen_one_in = 1\n", 1, "storage.for", "missing required field `project`"),
-        ("[kafka]\n\nbootstap = 'x'\n", 1, "kafka", "unknown field `bootstap`"),
+        ("[kafka]\n\nbootstap = 'x'\n", 3, "kafka.bootstap", "unknown field `bootstap`"),
         ("[kafka]\ntopic_prefix = 'a b'\n", 2, "kafka.topic_prefix", "matching regex"),
         ("[kafka]\nsecurity_protocol = 'TLS'\n", 2, "kafka.security_protocol", "Invalid enum value 'TLS'"),
         ("[kafka]\nsession_timeout_s = 0\n", 2, "kafka.session_timeout_s", ">= 1"),
@@ -98,10 +98,60 @@ def test_a_bad_value_is_named_with_file_line_key_and_remedy(
     assert "\n" not in str(caught.value)
 
 
-def test_a_bad_rule_is_named_with_its_line(tmp_path: Path) -> None:
-    file = write(tmp_path, '[[rule]]\nname = "a"\nkind = "count"\nthreshold = 0\nwindow = "60s"\n')
-    with pytest.raises(Misconfigured, match="4"):
+FINGERPRINT = '[[grouping.fingerprint]]\nname = "a"\nmatch = { type = "x" }\nfingerprint = ["x"]\n'
+OTHER_FINGERPRINT = '[[grouping.fingerprint]]\nname = "b"\nfingerprint = ["x"]\n'
+RULE = '[[rule]]\nname = "a"\nkind = "new_issue"\n'
+COUNT = '[[rule]]\nname = "b"\nkind = "count"\nthreshold = 0\nwindow = "60s"\n'
+PATTERN = "[[scrub.patterns]]\nname = 'ok'\nregex = 'x'\n"
+PROJECT = f'[[project]]\nname = "a"\nid = 1\nkeys = ["{"a" * 32}"]\n'
+TOKEN = f'[[token]]\nname = "a"\nsha256 = "{"a" * 64}"\nprojects = ["a"]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key"),
+    [
+        # An unknown key.
+        ("[gateway]\nport = 1\n\nprot = 2\n", 4, "gateway.prot"),
+        ("[worker]\nlinger_ms = 1\nlinger = 2\n", 3, "worker.linger"),
+        ("[scrub]\nip = 'keep'\nips = 'keep'\n", 3, "scrub.ips"),
+        (PATTERN + "[[scrub.patterns]]\nname = 'ko'\nregexp = 'x'\n", 6, "regexp"),
+        ("[grouping]\nversion = 'v1'\nverzion = 'v1'\n", 3, "verzion"),
+        (FINGERPRINT + FINGERPRINT + "tags = 1\n", 9, "tags"),
+        (RULE + '[[rule]]\nname = "b"\nkind = "new_issue"\ncolour = 1\n', 7, "colour"),
+        ("[filter]\ncrawlers = true\ncrawler = true\n", 3, "filter.crawler"),
+        ("[[filter.for]]\nproject = 'x'\n[[filter.for]]\nproject = 'y'\nmessage = ['x']\n", 5, "filter.for.message"),
+        ("[[sample]]\nrate = 1\n[[sample]]\nrate = 1\n\nrates = 1\n", 6, "sample.rates"),
+        (PROJECT + PROJECT + "per_hour = 1\n", 9, "project.per_hour"),
+        (PROJECT + "[project.spike]\ntimes = 2\ntime = 2\n", 7, "project.spike.time"),
+        (TOKEN + TOKEN + "project = 1\n", 9, "token.project"),
+        # A wrong type.
+        ("[gateway]\nhost = 'x'\nport = 'x'\n", 3, "gateway.port"),
+        ("[scrub]\nip = 'keep'\nkeys = 5\n", 3, "scrub.keys"),
+        ("[scrub.project.shop]\nip = 'keep'\nkeys = 5\n", 3, "scrub.project.shop.keys"),
+        (FINGERPRINT + OTHER_FINGERPRINT + "match = { type = 5 }\n", 8, "pattern"),
+        (FINGERPRINT + OTHER_FINGERPRINT + "[grouping.fingerprint.match]\ntype = 'x'\ntags.a = 5\n", 10, "pattern"),
+        ("[[grouping.frames]]\nname = 'a'\nmatch = { path = 'x' }\ncut = 5\n", 4, "cut"),
+        ("scrub = 5\n", 1, "scrub"),
+        ("[kafka]\n[grouping.projects]\nshop = 5\n", 3, "version"),
+        ("[kafka]\n\n[rule]\nname = 'a'\n", 3, "rule"),
+        (RULE + COUNT, 7, "threshold"),
+        (RULE + "[rule.match]\nlevel = 'error'\ntags.region = 5\n", 6, "match.tags.region"),
+        (PROJECT + PROJECT.replace("id = 1", "id = 'x'"), 7, "project.id"),
+        ("[kafka]\n[project]\n", 2, "project"),
+        (TOKEN + TOKEN.replace('["a"]', "5"), 8, "token.projects"),
+        ("[[sample]]\nrate = 1\n[[sample]]\nrate = 'x'\n", 4, "sample.rate"),
+    ],
+)
+def test_a_mistake_in_any_section_is_named_with_the_file_that_was_read_and_its_line(
+    tmp_path: Path, text: str, line: int, key: str
+) -> None:
+    file = tmp_path / "other.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(Misconfigured) as caught:
         load_settings(file, {})
+    assert str(caught.value).startswith(f"{file}:{line}: ")
+    assert key in str(caught.value)
+    assert "aftershock.toml" not in str(caught.value)
 
 
 @pytest.mark.parametrize("variable", ["AFTERSHOCK_CLICKHOUSE", "AFTERSHOCK_TOPIC_PREFIX", "AFTERSHOCK_DATABASE"])

@@ -19,7 +19,6 @@ import pytest
 
 from deploy.local import clickhouse, kafka, npm
 from deploy.local.cache import DownloadError, cached
-from deploy.local.places import cache_directory, data_directory
 from pipeline.errors import Misconfigured, Unavailable
 
 DEAD_REGISTRY = "http://127.0.0.1:1/"
@@ -224,17 +223,3 @@ def test_of_two_processes_at_once_one_downloads_and_both_have_it(tmp_path: Path)
     ]
     assert [process.communicate(timeout=60)[0] for process in both] == ["whole\n", "whole\n"]
     assert log.read_text() == "filled\n"
-
-
-def test_places_follow_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The project's own variable first, then XDG's if it is absolute, then the home directory."""
-    monkeypatch.setenv("AFTERSHOCK_DATA", str(tmp_path / "own"))
-    assert data_directory() == tmp_path / "own"
-    monkeypatch.delenv("AFTERSHOCK_DATA")
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
-    assert data_directory() == tmp_path / "xdg" / "aftershock"
-    monkeypatch.setenv("XDG_DATA_HOME", "relative")
-    assert data_directory() == Path.home() / ".local" / "share" / "aftershock"
-    monkeypatch.delenv("AFTERSHOCK_CACHE")
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    assert cache_directory() == Path.home() / ".cache" / "aftershock"

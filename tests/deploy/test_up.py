@@ -70,13 +70,13 @@ def runs(pid: int) -> bool:
 
 
 @contextmanager
-def up(data: Path, *options: str) -> Iterator[Up]:
+def up(data: Path, *options: str, before: tuple[str, ...] = ()) -> Iterator[Up]:
     # The embedded broker lets the first member of a group wait for half the session timeout.
     config = data / "aftershock.toml"
     config.write_text("[kafka]\nsession_timeout_s = 2.0\n")
     ports = [f"--{name}-port={free_port()}" for name in ("kafka", "clickhouse", "web", "gateway")]
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline", "up", f"--data={data}", f"--config={config}", *ports, *options],
+        [*before, sys.executable, "-m", "pipeline", "up", f"--data={data}", f"--config={config}", *ports, *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -117,6 +117,14 @@ def test_sigterm_ends_everything_and_the_next_run_finds_the_data(tmp_path: Path)
         assert not any(runs(pid) for pid in children)
     with up(tmp_path, "--workers=0") as second:
         assert second.sql("SELECT n FROM default.kept") == "7"
+
+
+def test_ctrl_c_ends_it_where_a_script_started_it_in_the_background(tmp_path: Path) -> None:
+    """A shell without job control starts such a command with SIGINT ignored."""
+    ignored = ("/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh")
+    with up(tmp_path, "--workers=0", before=ignored) as stack:
+        code, rest = stack.end(signal.SIGINT)
+        assert (code, rest) == (0, "Stopped.\n")
 
 
 def test_sigkill_leaves_no_server_behind(tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.alerts.rules import MAX_PANES, Rules
-from pipeline.config.toml_file import read_toml
+from pipeline.config.reader import SettingsReader
 from pipeline.errors import Misconfigured
 from pipeline.payload.matching import HEADER_FIELDS, TEXT_FIELDS
 from schemas.alert import Alert, decode_alert
@@ -29,7 +30,7 @@ def names_in_first_column(heading: str) -> list[str]:
 
 
 def rules(block: str) -> Rules:
-    return Rules.from_toml(tomllib.loads(block)["rule"], lambda path: None)
+    return Rules.from_toml(tomllib.loads(block)["rule"], lambda _path: "aftershock.toml")
 
 
 def test_the_rules_shown_as_defaults_are_the_defaults() -> None:
@@ -44,12 +45,13 @@ def test_the_rule_that_uses_every_setting_does() -> None:
     assert {condition.field for condition in rule.match.conditions} == {*HEADER_FIELDS, *TEXT_FIELDS, "tags.region"}
 
 
-def test_the_mistake_reads_as_shown(tmp_path: Path) -> None:
-    file = tmp_path / "aftershock.toml"
+def test_the_mistake_reads_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = Path("aftershock.toml")
     file.write_text('[[rule]]\nname = "checkout errors"\nkind = "count"\nthreshold = 0\nwindow = "5m"\n')
-    values, line_of = read_toml(file)
+    reader = SettingsReader(file)
     with pytest.raises(Misconfigured) as caught:
-        Rules.from_toml(values["rule"], line_of)
+        Rules.from_toml(reader.values["rule"], reader.place)
     assert str(caught.value) == blocks("text")[0].strip()
 
 
@@ -69,7 +71,7 @@ def test_the_figures_are_those_of_the_code() -> None:
 
 
 def test_the_typed_example_runs() -> None:
-    found: dict = {}
+    found: dict[str, Any] = {}
     exec(blocks("python")[1], found)
     data = blocks("json")[0].encode()
     assert found["subject"](data) == f"105 events in 5 minutes: {decode_alert(data).title}"

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from blocks import Block, blocks
 
 from deploy.local.ports import free_port
 from pipeline.config.settings import load_settings
 from pipeline.edges.clickhouse import ClickHouse
 from pipeline.edges.settings import ClickHouseSettings
+from tests.docs.blocks import Block, blocks
 
 ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 from msgspec.json import Encoder
-from transformed import outcome_now
 
 from deploy.local.clickhouse import ClickHouse as Server
 from deploy.local.ports import free_port
@@ -26,6 +25,7 @@ from pipeline.store.deliver import UNACCEPTABLE_ROW
 from pipeline.store.inserts import GivenUp
 from pipeline.store.migrate import migrate_clickhouse
 from pipeline.tables.rows import ERROR_COLUMNS, SPAN_COLUMNS
+from tests.transformed import outcome_now
 
 SECRET = "(HUNTER_TWO)"
 DAY_S = 24 * 60 * 60

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.config.toml_file import read_toml
+from pipeline.config.reader import SettingsReader
 from pipeline.errors import Misconfigured
 from pipeline.fingerprint import Grouped, Grouping, Rules
 from pipeline.fingerprint.versions import VERSIONS
@@ -18,8 +18,8 @@ from schemas.event import Event
 def rules(tmp_path: Path, text: str) -> Rules:
     file = tmp_path / "aftershock.toml"
     file.write_text(text, encoding="utf-8")
-    values, line_of = read_toml(file)
-    return Rules.from_toml(values.get("grouping", {}), line_of)
+    reader = SettingsReader(file)
+    return Rules.from_toml(reader.values.get("grouping", {}), reader.place)
 
 
 def group(rules_: Rules, event: dict[str, Any], project: str = "") -> Grouped:
@@ -43,7 +43,7 @@ EVERYTHING = {
     "release": "shop@2.1.0",
     "environment": "production",
     "transaction": "POST /orders",
-    "tags": {"region": "eu-1"},
+    "tags": {"region": "eu-1", "shard": "[AB]7"},
 }
 
 
@@ -66,7 +66,9 @@ EVERYTHING = {
         ('environment = "prod*"', True),
         ('transaction = "POST *"', True),
         ('platform = "python"', True),
-        ('"tags.region" = "eu-[12]"', True),
+        ('"tags.region" = "eu-[12]"', False),
+        ('"tags.region" = ["eu-1", "eu-2"]', True),
+        ('"tags.shard" = "[ab]*"', True),
         ('tags = { region = "eu-*" }', True),
         ('"tags.none" = "*"', False),
         ('type = "OperationalError", level = "fatal"', True),
@@ -231,7 +233,7 @@ FRAME_HEAD = '[[grouping.frames]]\nname = "r"\n'
 def test_wrong_rule_is_refused_with_its_line(tmp_path: Path, text: str, line: int, said: str) -> None:
     with pytest.raises(Misconfigured) as caught:
         rules(tmp_path, text)
-    assert str(caught.value).startswith(f"aftershock.toml:{line}: ")
+    assert str(caught.value).startswith(f"{tmp_path / 'aftershock.toml'}:{line}: ")
     assert said in str(caught.value)
 
 

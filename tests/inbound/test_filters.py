@@ -84,8 +84,8 @@ def test_the_headline_is_what_was_raised_last_or_the_message(event: Event, line:
     ],
 )
 def test_globs_cover_the_whole_value(event: Event, by: str) -> None:
-    lists = {"environments": ("dev-*", "test"), "messages": ("ConnectionError*",), "releases": ("*-rc?", "2")}
-    assert dropped_by(event, **lists) == by
+    found = dropped_by(event, environments=("dev-*", "test"), messages=("ConnectionError*",), releases=("*-rc?", "2"))
+    assert found == by
 
 
 def test_without_settings_nothing_is_dropped() -> None:

@@ -9,13 +9,13 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from odd_events import weird_events
-from records import example_events
 
 from pipeline.errors import Refused
 from pipeline.payload.decode import MOST_MENDS, Decoded, decode, decode_again
 from schemas.event import Event
 from schemas.topics import MAX_EVENT_BYTES
+from tests.odd_events import weird_events
+from tests.records import example_events
 
 SECRET = "hunter2"
 
@@ -136,7 +136,9 @@ def test_structures_among_the_tags_are_left_out() -> None:
 
 
 def test_more_wrong_fields_than_an_event_has_are_refused() -> None:
-    wrong = {name: [[]] for name in Event.__struct_fields__ if name not in ("breadcrumbs", "modules", "tags")}
+    wrong: dict[str, object] = {
+        name: [[]] for name in Event.__struct_fields__ if name not in ("breadcrumbs", "modules", "tags")
+    }
     with pytest.raises(Refused, match="wrong type"):
         decode(json.dumps(wrong).encode())
 

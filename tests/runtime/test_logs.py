@@ -26,7 +26,8 @@ def formatted(message: str, *arguments: object, error: BaseException | None = No
     info = (type(error), error, error.__traceback__) if error else None
     line = JsonLines().format(logging.LogRecord("pipeline.x", logging.WARNING, __file__, 1, message, arguments, info))
     assert "\n" not in line
-    return json.loads(line)
+    found: dict[str, str] = json.loads(line)
+    return found
 
 
 def test_a_record_is_one_line_of_json() -> None:
@@ -56,7 +57,9 @@ def test_a_message_of_several_lines_stays_on_one() -> None:
     assert formatted("a\nb")["message"] == "a\nb"
 
 
-def test_noisy_libraries_speak_only_of_trouble(monkeypatch, capsys) -> None:
+def test_noisy_libraries_speak_only_of_trouble(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
     hooks = (threading.excepthook, sys.unraisablehook)

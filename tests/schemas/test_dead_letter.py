@@ -21,7 +21,7 @@ def test_headers_are_read_back_as_they_were_written(letter: DeadLetter) -> None:
 
 
 def test_other_headers_are_ignored_and_missing_ones_are_empty() -> None:
-    assert DeadLetter.from_headers([("project", b"shop"), ("trace", b"x"), ("stage", None)]) == DeadLetter(  # type: ignore[list-item]
+    assert DeadLetter.from_headers([("project", b"shop"), ("trace", b"x"), ("stage", None)]) == DeadLetter(
         "", -1, -1, "", "", 0, "shop"
     )
 

@@ -36,7 +36,8 @@ REST = [(path, name) for topic, name in CONTRACTS.items() for path in sorted((EX
 
 
 def schema(name: str) -> dict[str, Any]:
-    return json.loads((SCHEMAS / "json" / f"{name}.schema.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads((SCHEMAS / "json" / f"{name}.schema.json").read_text(encoding="utf-8"))
+    return found
 
 
 def validate(payload: object, name: str) -> None:

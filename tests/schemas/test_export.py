@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -42,16 +43,26 @@ def test_a_wrong_type_is_not_valid() -> None:
         (lambda directory: (directory / "event.schema.json").write_text("{}"), ["event.schema.json"]),
         (lambda directory: (directory / "alert.schema.json").unlink(), ["alert.schema.json"]),
         (lambda directory: (directory / "old.schema.json").write_text("{}"), ["old.schema.json"]),
+        (lambda directory: (directory / "package" / "alert.py").write_text("Alert = dict"), ["alert.py"]),
+        (lambda directory: (directory / "package" / "issue_change.py").unlink(), ["issue_change.py"]),
+        (lambda directory: (directory / "package" / "old.py").write_text(""), ["old.py"]),
+        (lambda directory: (directory / "package" / "__init__.py").write_text("written by hand"), []),
     ],
-    ids=["changed", "missing", "superfluous"],
+    ids=[
+        *("changed", "missing", "superfluous"),
+        *("changed module", "missing module", "superfluous module", "what is not written"),
+    ],
 )
 def test_a_file_that_is_not_current_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: object, expected: list[str]
 ) -> None:
     monkeypatch.setattr(export, "DIRECTORY", tmp_path)
-    for name, text in export.documents().items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
+    monkeypatch.setattr(export, "PACKAGE", tmp_path / "package")
+    monkeypatch.setattr(sys, "argv", ["export"])
+    assert export.main() == 0
     assert callable(change)
     change(tmp_path)
 
-    assert export.outdated() == expected
+    assert [path.name for path in export.outdated()] == expected
+    monkeypatch.setattr(sys, "argv", ["export", "--check"])
+    assert export.main() == bool(expected)

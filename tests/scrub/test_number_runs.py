@@ -67,7 +67,7 @@ def edits(hits: list[tuple[int, int]], payload: bytes) -> dict[tuple[str, str], 
 def whole(payload: bytes) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     assert WHOLE is not None
-    WHOLE.scan(payload, lambda number, _start, end, _flags, context: context.append((end, number)), context=found)
+    WHOLE.scan(payload, lambda number, _start, end, _flags, _context: found.append((end, number)))
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.config.toml_file import read_toml
+from pipeline.config.reader import SettingsReader
 from pipeline.errors import Misconfigured
 from pipeline.scrub import Policy, Scrubber
 
@@ -23,8 +23,8 @@ EVENT = {
 def policy(tmp_path: Path, text: str, hash_key: str = "") -> Policy:
     file = tmp_path / "aftershock.toml"
     file.write_text(text)
-    values, line_of = read_toml(file)
-    return Policy.from_toml(values.get("scrub", {}), line_of, hash_key)
+    reader = SettingsReader(file)
+    return Policy.from_toml(reader.values.get("scrub", {}), reader.place, hash_key)
 
 
 def scrubbed(policy: Policy, project: str = "", environment: str = "", event: Any = EVENT) -> Any:
@@ -147,4 +147,4 @@ email = true
 def test_mistake_names_its_line_and_setting(tmp_path: Path, text: str, line: int, setting: str) -> None:
     with pytest.raises(Misconfigured) as wrong:
         policy(tmp_path, text)
-    assert str(wrong.value).startswith(f"aftershock.toml:{line}: {setting}: ")
+    assert str(wrong.value).startswith(f"{tmp_path / 'aftershock.toml'}:{line}: {setting}: ")

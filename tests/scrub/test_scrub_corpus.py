@@ -31,7 +31,7 @@ def shape(value: Any) -> Any:
 def scrubbed(scrubber: Scrubber, event: dict[str, Any], *, ascii_only: bool = False) -> dict[str, Any]:
     payload = json.dumps(event, ensure_ascii=ascii_only).encode()
     result = scrubber.scrub(payload)
-    after = json.loads(result.payload)
+    after: dict[str, Any] = json.loads(result.payload)
     assert shape(after) == shape(event)
     assert scrubber.scrub(result.payload).payload is result.payload
     return after

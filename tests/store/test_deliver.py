@@ -21,9 +21,10 @@ from pipeline.intake.fencing import Overtaken
 from pipeline.intake.ledger import Ledger
 from pipeline.records.record import Batch, Boundaries, Source
 from pipeline.runtime.metrics import Metrics
-from pipeline.store.deliver import DEAD_LETTER_COLUMNS, MOST_REFUSED, SIFTED_TOGETHER, Delivery, _middle
+from pipeline.store.deliver import MOST_REFUSED, SIFTED_TOGETHER, Delivery, _middle
 from pipeline.store.migrate import migrate_clickhouse
 from pipeline.store.repeated_inserts import Repeats
+from pipeline.tables.dead_letters import DEAD_LETTER_COLUMNS
 from pipeline.tables.result import BatchResult
 from pipeline.tables.storage import StorageSettings
 from schemas.counts import CountsBatch, decode_counts

@@ -14,7 +14,8 @@ from pipeline.counts.reactions import Reaction
 from pipeline.edges.clickhouse import ClickHouse
 from pipeline.edges.settings import ClickHouseSettings, RetentionSettings
 from pipeline.store.migrate import migrate_clickhouse
-from pipeline.tables.issues import ISSUE_CHANGE_COLUMNS, process_issue_changes
+from pipeline.tables.each import Each
+from pipeline.tables.issues import ISSUE_CHANGE_COLUMNS, ISSUE_CHANGES_TABLE, issue_change_rows
 from schemas.issue_change import key_of
 
 A, B, C, D = ("a" * 32, "b" * 32, "c" * 32, "d" * 32)
@@ -58,7 +59,11 @@ def change(server: ClickHouse) -> Callable[..., None]:
         value = None if taken_back else Encoder().encode(wish)
         offset = next(offsets)
         message = Message(value, offset, topic="issue-changes", key=key_of("shop", fingerprint))
-        (row,) = process_issue_changes(batch_of(message, topic="issue-changes")).rows["issue_changes"]
+        (row,) = (
+            Each((ISSUE_CHANGES_TABLE,), issue_change_rows)
+            .process(batch_of(message, topic="issue-changes"))
+            .rows["issue_changes"]
+        )
         server.insert("issue_changes", ISSUE_CHANGE_COLUMNS, Encoder().encode_lines([row]), f"{offset}")
 
     return store

@@ -7,7 +7,6 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from records import EXAMPLES, NOON_MS, Message, batch_of, message
 
 from pipeline.inbound import Inbound
 from pipeline.inbound.settings import FilterSettings, InboundPolicy, SampleSettings
@@ -21,6 +20,7 @@ from pipeline.tables.outcomes import OUTCOME_COLUMNS, outcome_rows
 from pipeline.tables.result import BatchResult
 from pipeline.tables.sessions import SESSION_COLUMNS, SessionRows
 from schemas.event import User
+from tests.records import EXAMPLES, NOON_MS, Message, batch_of, message
 
 KEY = b"a key for tests"
 SCRUBBER = Scrubber(Policy())

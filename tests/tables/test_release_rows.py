@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import msgspec
-from records import EXAMPLES, NOON_MS, Message, batch_of, message
 
 from pipeline.releases.changes import LARGEST_PART, MOST_COMMITS, message_of, with_commits
 from pipeline.scrub import Policy, Scrubber
@@ -20,6 +19,7 @@ from pipeline.tables.releases import (
 )
 from pipeline.tables.result import BatchResult
 from schemas.release import Commit, Deploy, Ref, ReleaseChange
+from tests.records import EXAMPLES, NOON_MS, Message, batch_of, message
 
 COLUMNS = dict(zip(RELEASE_TABLES, (RELEASE_CHANGE_COLUMNS, RELEASE_COMMIT_COLUMNS, RELEASE_REF_COLUMNS), strict=True))
 CHANGE = ReleaseChange("shop", "shop@1.4.2", "created", NOON_MS / 1000)

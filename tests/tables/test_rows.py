@@ -9,9 +9,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from msgspec.json import Encoder
-from odd_events import json_values, weird_events
-from records import example_events
-from transformed import COLUMNS, outcome_now, outcome_of
 
 from pipeline.edges.clickhouse import ClickHouse
 from pipeline.edges.settings import ClickHouseSettings, RetentionSettings
@@ -28,6 +25,9 @@ from pipeline.tables.rows import (
     Counted,
     counted,
 )
+from tests.odd_events import json_values, weird_events
+from tests.records import example_events
+from tests.transformed import COLUMNS, outcome_now, outcome_of
 
 
 def error(event: Any) -> dict[str, Any]:
@@ -140,7 +140,8 @@ def test_the_data_of_a_transaction_has_no_spans_in_it() -> None:
 
 
 def test_a_trace_context_that_is_none_is_empty() -> None:
-    for trace in (5, "x", [], {"trace_id": 5}, None):
+    traces: tuple[Any, ...] = (5, "x", [], {"trace_id": 5}, None)
+    for trace in traces:
         assert error({"contexts": {"trace": trace}})["trace_id"] == ""
 
 

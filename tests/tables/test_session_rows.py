@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from records import EXAMPLES, NOON_MS, Message, batch_of, message
 
 from pipeline.edges.clickhouse import ClickHouse
 from pipeline.edges.settings import ClickHouseSettings, RetentionSettings
@@ -24,6 +23,7 @@ from pipeline.tables.sessions import (
     latest,
 )
 from schemas.event import User
+from tests.records import EXAMPLES, NOON_MS, Message, batch_of, message
 
 KEY = b"a key for tests"
 SID = "5b1c6c1e2b1c4b6a9d0a0f8f0c8d7e61"

@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec import Raw
 
 from pipeline.payload.decode import decode
 from pipeline.records.record import Origin
 from pipeline.tables.rows import SPAN_COLUMNS, span_rows
 from pipeline.tables.span_attributes import with_attributes
-from schemas.event import Attribute, Event, Raw
+from schemas.event import Attribute, Event
 
 SPANS = Path(__file__).parents[2] / "schemas" / "examples" / "spans"
 STREAMED = sorted(file for file in SPANS.glob("*-span.json") if "attributes" in json.loads(file.read_bytes()))

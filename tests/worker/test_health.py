@@ -71,7 +71,7 @@ def worker() -> Worker:
 @pytest.fixture
 def health(worker: Worker) -> Health:
     settings = Settings(kafka=KafkaSettings(topic_prefix="t-"), worker=WorkerSettings(stall_after_s=60))
-    return Health(settings, Metrics(), worker, dict, worker.ask_clickhouse, lambda: worker.now)  # type: ignore[arg-type]
+    return Health(settings, Metrics(), worker, dict, worker.ask_clickhouse, lambda: worker.now)
 
 
 def look(health: Health, worker: Worker, now: float) -> None:

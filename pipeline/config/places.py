@@ -1,4 +1,4 @@
-"""Where the local stack keeps its downloads and its data, after the XDG base directory specification 0.8."""
+"""Where this machine keeps data and downloads, after the XDG base directory specification 0.8."""
 
 from __future__ import annotations
 
