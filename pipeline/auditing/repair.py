@@ -44,7 +44,8 @@ from pipeline.intake.ledger import Ledger
 from pipeline.records.record import Boundaries, GatheredBatch, RecordBatch, Source
 from pipeline.runtime.metrics import Metrics
 from pipeline.stages.pool import StagePool
-from pipeline.store.deliver import Delivery, RepeatedInsert
+from pipeline.store.batch_inserts import BatchInserts, RepeatedInsert
+from pipeline.store.deliver import Delivery
 from pipeline.store.repeated_inserts import Repeats
 from pipeline.store.view_targets import Aggregates, stored_rows
 from pipeline.tables.columns import COLUMNS
@@ -185,14 +186,18 @@ class Repairer:
         batch = GatheredBatch(
             source, boundaries, boundaries.first, record_batches, not fresh, self._generation(partition)
         )
-        delivery = Delivery(
-            tools.stages,
+        inserts = BatchInserts(
             COLUMNS,
-            held=_held,
-            ledger=Ledger(self._clickhouse),
             clickhouse=self._clickhouse,
             repeats=self._repeats(partition, boundaries, begun_at),
             executor=tools.executor,
+            metrics=self._metrics,
+        )
+        delivery = Delivery(
+            tools.stages,
+            inserts,
+            held=_held,
+            ledger=Ledger(self._clickhouse),
             send=tools.send,
             metrics=self._metrics,
         )

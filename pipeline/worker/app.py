@@ -34,6 +34,7 @@ from pipeline.issues.follower import IssueFollower
 from pipeline.issues.states import IssueStates
 from pipeline.runtime.metrics import Metrics
 from pipeline.stages.pool import StagePool
+from pipeline.store.batch_inserts import BatchInserts
 from pipeline.store.deliver import Delivery
 from pipeline.store.repeated_inserts import Repeats
 from pipeline.tables.columns import COLUMNS
@@ -148,14 +149,18 @@ class Worker:
         )
 
     def _delivery(self) -> Delivery:
-        return Delivery(
-            self._stages,
+        inserts = BatchInserts(
             COLUMNS,
-            held=self._consumer.held,
-            ledger=self._ledger,
             clickhouse=self._clickhouse,
             repeats=Repeats(self._clickhouse, self.metrics),
             executor=self._threads.executor,
+            metrics=self.metrics,
+        )
+        return Delivery(
+            self._stages,
+            inserts,
+            held=self._consumer.held,
+            ledger=self._ledger,
             send=self._producer.send,
             metrics=self.metrics,
         )

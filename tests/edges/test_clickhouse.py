@@ -21,7 +21,7 @@ from deploy.local.ports import free_port
 from pipeline.edges.clickhouse import ClickHouse, RequestRejected
 from pipeline.edges.settings import ClickHouseSettings, RetentionSettings
 from pipeline.errors import Unavailable
-from pipeline.store.deliver import UNACCEPTABLE_ROW
+from pipeline.store.batch_inserts import UNACCEPTABLE_ROW
 from pipeline.store.inserts import GivenUp
 from pipeline.store.migrate import migrate_clickhouse
 from pipeline.tables.rows import ERROR_COLUMNS, SPAN_COLUMNS

@@ -27,6 +27,7 @@ from pipeline.edges.settings import ClickHouseSettings, RetentionSettings
 from pipeline.intake.ledger import Ledger
 from pipeline.records.record import GatheredBatch
 from pipeline.runtime.metrics import Metrics
+from pipeline.store.batch_inserts import BatchInserts
 from pipeline.store.deliver import Delivery
 from pipeline.store.migrate import migrate_clickhouse
 from pipeline.store.repeated_inserts import Repeats
@@ -85,14 +86,14 @@ def batch_of(partition: int, first: int, weeks: int) -> GatheredBatch:
 
 
 def delivery(server: Sink, executor: ThreadPoolExecutor, metrics: Metrics) -> Delivery:
+    inserts = BatchInserts(
+        COLUMNS, clickhouse=server, repeats=Repeats(server, metrics), executor=executor, metrics=metrics
+    )
     return Delivery(
         InThisProcess(NOW.process, ALL),
-        COLUMNS,
+        inserts,
         held=always,
         ledger=Ledger(server),
-        clickhouse=server,
-        repeats=Repeats(server, metrics),
-        executor=executor,
         send=server.send,
         metrics=metrics,
     )

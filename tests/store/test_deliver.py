@@ -21,9 +21,11 @@ from pipeline.intake.fencing import Overtaken
 from pipeline.intake.ledger import Ledger
 from pipeline.records.record import Batch, Boundaries, Source
 from pipeline.runtime.metrics import Metrics
-from pipeline.store.deliver import MOST_REFUSED, SIFTED_TOGETHER, Delivery, _middle
+from pipeline.store.batch_inserts import BatchInserts
+from pipeline.store.deliver import Delivery
 from pipeline.store.migrate import migrate_clickhouse
 from pipeline.store.repeated_inserts import Repeats
+from pipeline.store.sifting import MOST_REFUSED, SIFTED_TOGETHER, _middle
 from pipeline.tables.dead_letters import DEAD_LETTER_COLUMNS
 from pipeline.tables.result import BatchResult
 from pipeline.tables.storage import StorageSettings
@@ -112,14 +114,18 @@ def delivery(
     held: Callable[[int], Awaitable[None]] = always,
 ) -> Delivery:
     metrics = Metrics()
-    return Delivery(
-        InThisProcess(process, storage),
+    inserts = BatchInserts(
         COLUMNS,
-        held=held,
-        ledger=Ledger(servers),
         clickhouse=servers,
         repeats=Repeats(servers, metrics) if isinstance(servers, ClickHouse) else Again(servers),
         executor=executor,
+        metrics=metrics,
+    )
+    return Delivery(
+        InThisProcess(process, storage),
+        inserts,
+        held=held,
+        ledger=Ledger(servers),
         send=servers.send,
         metrics=metrics,
     )
