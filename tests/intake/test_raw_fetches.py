@@ -14,12 +14,12 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from records import CODECS, Message, packed
-from repacked import CONTROL, TRANSACTIONAL, legacy, repacked
 
 from pipeline.errors import Misconfigured
 from pipeline.intake.raw_fetches import UnopenedRecords, WholeFetch, fetch_handler, hand_over_unopened
 from pipeline.records.record_batches import described, records_of
+from tests.records import CODECS, Message, packed
+from tests.repacked import CONTROL, TRANSACTIONAL, legacy, repacked
 
 PARTITION = TopicPartition("t-errors", 3)
 ABORTED, COMMITTED = 0, 1

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from msgspec.json import Encoder
-from records import Message, batch_of
 
 from pipeline.counts.issue_store import IssueStore
 from pipeline.counts.reactions import Reaction
@@ -16,6 +15,7 @@ from pipeline.edges.settings import ClickHouseSettings, RetentionSettings
 from pipeline.store.migrate import migrate_clickhouse
 from pipeline.tables.issues import ISSUE_CHANGE_COLUMNS, process_issue_changes
 from schemas.issue_change import key_of
+from tests.records import Message, batch_of
 
 A, B, C, D = ("a" * 32, "b" * 32, "c" * 32, "d" * 32)
 NOW_MS = 1_790_000_000_000
