@@ -12,7 +12,7 @@ CHAOS_SHORT := kill,stopgroup,clickhouse,kafka,third,killgroup+clickhouse
 COMPILED := build/compiled
 COMPILED_PYTHON = cd $(COMPILED) && PYTHONPATH=$(CURDIR)/$(COMPILED) $(CURDIR)/$(BIN)/python
 
-.PHONY: demo install test lint wheel compiled test-compiled bench soak chaos chaos-short lock clean
+.PHONY: demo install test lint wheel release compiled test-compiled bench soak chaos chaos-short lock clean
 
 demo: install
 	@$(BIN)/aftershock demo --seconds $(DEMO_SECONDS)
@@ -40,6 +40,10 @@ lint: install
 # Wheels hold the pure stages compiled. `make install` leaves them interpreted, so that what is edited is what runs.
 wheel: install
 	AFTERSHOCK_COMPILE=1 $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+# The sdist and the wheels, built, installed in an empty environment and tried there.
+release: install
+	$(BIN)/python -m deploy.release
 
 # A copy of the tree with the stages compiled in place, as a wheel has them.
 compiled: install

@@ -6,9 +6,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from records import records_in
-from transformed import COLUMNS
-
 from pipeline.edges.clickhouse import ClickHouse
 from pipeline.records.record import Batch, GatheredBatch
 from pipeline.stages.batch import ApartBatch, StagedBatch, gathered
@@ -17,6 +14,8 @@ from pipeline.store.deliver import Delivery
 from pipeline.tables.downsampling import Thinner
 from pipeline.tables.result import BatchResult
 from pipeline.tables.storage import StorageSettings
+from tests.records import records_in
+from tests.transformed import COLUMNS
 
 ALL = StorageSettings(then_one_in=1)
 

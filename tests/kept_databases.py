@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.edges.clickhouse import ClickHouse
+from pipeline.edges.settings import RetentionSettings
 
 KEPT = Path(__file__).parent / "store" / "kept"
 VERSIONS = sorted(path.name for path in KEPT.iterdir() if (path / "schema.sql").is_file())
@@ -17,6 +18,9 @@ STATE = re.compile(r"AggregateFunction\((?P<function>\w+)(?P<parameters>\([^)]*\
 
 MOMENT = "2025-11-25 12:00:00.000"
 """The time at which everything that is kept was written."""
+
+RETENTION = RetentionSettings(**dict.fromkeys(RetentionSettings.__struct_fields__, 20_000))
+"""Long enough: what is kept is older each day, and a mutation removes rows that have expired."""
 
 
 def columns_of(server: ClickHouse, table: str) -> list[tuple[str, str, str]]:
@@ -51,7 +55,7 @@ def rows_kept(server: ClickHouse, table: str) -> bytes:
 
 
 def restore(server: ClickHouse, version: str) -> None:
-    """Make the database of a version, with its rows. None expires: what was kept is older each day."""
+    """Make the database of a version, with its rows. None expires, also where the retention is no setting."""
     server.command(f"CREATE DATABASE {server.database}", in_database=False)
     place = KEPT / version
     text = re.sub(r"\bkept\.", f"{server.database}.", (place / "schema.sql").read_text(encoding="utf-8"))

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from records import Message
 
 from pipeline.edges.clickhouse import ClickHouse
 from pipeline.records.record import Batch, Boundaries, Source
 from pipeline.stages.transform import Processor
 from pipeline.tables.rows import ERROR_COLUMNS
+from tests.records import Message
 
 COUNTED = "round(sum(count), 6) AS n, uniqMerge(users) AS people, min(first_seen) AS first, max(last_seen) AS last"
 TABLES = {

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 from commandline import Commands
-from stored_issues import content, messages_of, store
 
 from pipeline.config.settings import load_settings
 from pipeline.counts.issue_store import IssueStore
@@ -34,6 +33,7 @@ from pipeline.stages.assemble import make_processor
 from pipeline.store.migrate import migrate_clickhouse
 from pipeline.store.view_targets import Aggregates, insert_token, stored_rows
 from schemas.issue_change import IssueChange
+from tests.stored_issues import content, messages_of, store
 
 RULES = """
 [[grouping.fingerprint]]

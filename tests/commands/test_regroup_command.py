@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 import pytest
 from commandline import Commands
-from records import Message
 
 import schemas
 from pipeline.commands.regroup import moment
@@ -21,6 +20,7 @@ from pipeline.records.record import Batch, Boundaries, Source
 from pipeline.regrouping import history
 from pipeline.stages.assemble import make_processor
 from pipeline.tables.rows import ERROR_COLUMNS
+from tests.records import Message
 
 CORPUS = Path(schemas.__file__).parents[1] / "tests" / "fingerprint" / "corpus"
 EXAMPLES = Path(schemas.__file__).parent / "examples" / "errors"

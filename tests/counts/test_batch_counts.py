@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter as Bag
+from collections import defaultdict
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from occurrences import NOON, SOURCE, Occurrence, groups_of, rules_of
 
 from pipeline.alerts.rules import Rules
 from pipeline.counts.batch_counts import MAX_TEXT, Counter
@@ -19,13 +19,14 @@ from schemas.counts import (
     encode_counts,
     partition_of,
 )
+from tests.occurrences import NOON, SOURCE, Occurrence, groups_of, rules_of
 
 AA, BB = "aa" * 16, "bb" * 16
 NEW = {"name": "new", "kind": "new_issue"}
 BURST = {"name": "burst", "kind": "count", "threshold": 10, "window": "5m"}
 
 
-def burst(name: str = "burst", **settings: object) -> dict:
+def burst(name: str = "burst", **settings: object) -> dict[str, Any]:
     return {**BURST, "name": name, **settings}
 
 
@@ -124,7 +125,8 @@ def test_a_rule_about_another_place_never_reads_texts_or_tags() -> None:
             return getattr(Occurrence(), name)
 
     rules = rules_of(NEW, burst(match={"environment": "staging", "message": "*x*", "tags.a": "b"}))
-    (batch,) = Counter(rules, 1).count([Unreadable()], SOURCE, 0, 0).values()
+    unreadable: Any = Unreadable()
+    (batch,) = Counter(rules, 1).count([unreadable], SOURCE, 0, 0).values()
     assert len(batch.groups) == 1
 
 
@@ -225,7 +227,7 @@ def test_counts_are_those_of_a_plain_loop(batch: list[Occurrence]) -> None:
         burst("all", by="all", window="10s", match={"environment": "prod*"}),
         burst("slow", by="all", window="1m", match={"message": "time*", "level": "error"}),
     )
-    expected: Bag[tuple[str, str, str, int]] = Bag()
+    expected: defaultdict[tuple[str, str, str, int], float] = defaultdict(float)
     for one in batch:
         second = one.timestamp_ms // 1000
         expected["", one.environment, one.fingerprint, second // 1 * 1] += one.weight
@@ -235,7 +237,7 @@ def test_counts_are_those_of_a_plain_loop(batch: list[Occurrence]) -> None:
             expected["all", one.environment, "", second] += one.weight
         if one.message == "timeout" and one.level == "error":
             expected["slow", one.environment, "", second // 5 * 5] += one.weight
-    found: Bag[tuple[str, str, str, int]] = Bag()
+    found: defaultdict[tuple[str, str, str, int], float] = defaultdict(float)
     for key, group in groups_of(rules, *batch).items():
         assert group.panes == sorted(group.panes)
         for start, count in group.panes:
@@ -248,14 +250,22 @@ def test_messages_survive_their_bytes() -> None:
     assert decode_counts(encode_counts(batch)) == batch
 
 
+def empty(version: int) -> CountsBatch:
+    return CountsBatch(version, SOURCE.topic, SOURCE.incarnation, SOURCE.partition, 0, 0, [])
+
+
 def test_bytes_that_are_no_counts_message_are_refused_without_their_content() -> None:
-    for data in (b"", b"secret", encode_counts(CountsBatch(COUNTS_VERSION, *SOURCE, 0, 0, []))[:-3]):
+    for data in (
+        b"",
+        b"secret",
+        encode_counts(empty(COUNTS_VERSION))[:-3],
+    ):
         with pytest.raises(ValueError, match="not a counts message") as caught:
             decode_counts(data)
         assert "secret" not in str(caught.value)
 
 
 def test_a_later_version_is_refused_by_name() -> None:
-    data = encode_counts(CountsBatch(COUNTS_VERSION + 1, *SOURCE, 0, 0, []))
+    data = encode_counts(empty(COUNTS_VERSION + 1))
     with pytest.raises(ValueError, match="version 2; this worker reads version 1"):
         decode_counts(data)

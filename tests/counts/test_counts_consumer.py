@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from msgspec.structs import replace
-from occurrences import NOON, Occurrence, counted, rules_of
-from records import Message, packed
 
 from pipeline.counts.consumer import CountsConsumer
 from pipeline.counts.reactions import Reaction
@@ -23,6 +21,8 @@ from pipeline.runtime.metrics import Metrics
 from schemas.alert import Alert
 from schemas.counts import CountsBatch, encode_counts
 from schemas.issue_change import IssueChange
+from tests.occurrences import NOON, Occurrence, counted, rules_of
+from tests.records import Message, packed
 
 RULES = rules_of(
     {"name": "burst", "kind": "count", "threshold": 3, "window": "60s"}, {"name": "back", "kind": "regressed"}
@@ -366,9 +366,10 @@ def test_a_release_that_was_there_before_brings_nothing_back() -> None:
 
 
 def resolve(states: IssueStates, **fields: Any) -> None:
-    issue = {"project": "shop", "fingerprint": "aa" * 16}
+    project, fingerprint = "shop", "aa" * 16
     at = datetime.fromtimestamp(NOON - 1, UTC)
-    states.put(*issue.values(), IssueChange(**issue, id="1", changed_at=at, status="resolved", **fields))
+    change = IssueChange(project=project, fingerprint=fingerprint, id="1", changed_at=at, status="resolved", **fields)
+    states.put(project, fingerprint, change)
 
 
 def test_a_fetch_that_does_not_follow_on_is_refused_and_read_again() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from occurrences import NOON, SOURCE, Occurrence, rules_of
 
 from pipeline.counts.batch_counts import Counter
 from pipeline.counts.windows import SWEEP_S, Windows
@@ -16,6 +15,7 @@ from pipeline.issues.states import IssueStates
 from schemas.alert import Alert
 from schemas.counts import CountsBatch
 from schemas.issue_change import IssueChange
+from tests.occurrences import NOON, SOURCE, Occurrence, rules_of
 
 AA, BB = "aa" * 16, "bb" * 16
 RULES = rules_of(
@@ -377,7 +377,7 @@ def test_every_alert_is_sent_once_whatever_crashes(script: list[tuple[Any, Any, 
     for second, (move, what, environment) in enumerate(script, 1):
         now = NOON + second
         if move == "change":
-            limit = {"until_count": 2} if what == "ignored" else {}
+            limit: dict[str, Any] = {"until_count": 2} if what == "ignored" else {}
             for one in (partition, calm):
                 one.change(second - 0.5, status=what, **limit)
         elif move == "events":

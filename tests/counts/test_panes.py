@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from occurrences import rules_of
 
 from pipeline.counts.panes import Reached, Window, window_end
+from tests.occurrences import rules_of
 
 (RULE,) = rules_of({"name": "a", "kind": "count", "threshold": 5, "window": "20s", "hop": "5s"}).all
 HOP, LENGTH, THRESHOLD = RULE.hop_s, RULE.window_s, RULE.threshold

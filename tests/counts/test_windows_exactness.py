@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter as Bag
+from typing import Any
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from occurrences import NOON, SOURCE, Occurrence, rules_of
 
 from pipeline.counts.batch_counts import Counter
 from pipeline.counts.windows import Windows
 from schemas.alert import Alert
 from schemas.counts import CountsBatch
+from tests.occurrences import NOON, SOURCE, Occurrence, rules_of
 
 HOP, WINDOW = 5, 60
 RULES = rules_of(
@@ -121,7 +122,7 @@ crash = st.one_of(st.tuples(st.just("crash"), st.integers(0, 12)), st.just(("cra
 passing = st.one_of(st.tuples(st.just("advance"), st.sampled_from([1, 7, 65])), st.just(("tick",)))
 
 
-def run(steps: list[tuple], *, failures: bool = True) -> Simulation:
+def run(steps: list[tuple[Any, ...]], *, failures: bool = True) -> Simulation:
     simulation = Simulation()
     for name, *arguments in steps:
         if failures or name not in ("resend", "crash", "crash_before_commit"):
@@ -132,7 +133,7 @@ def run(steps: list[tuple], *, failures: bool = True) -> Simulation:
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.one_of(produce, produce, resend, apply, apply, flush, crash), max_size=40))
-def test_crashes_and_repeats_change_neither_the_counts_nor_the_alerts(steps: list[tuple]) -> None:
+def test_crashes_and_repeats_change_neither_the_counts_nor_the_alerts(steps: list[tuple[Any, ...]]) -> None:
     """While no time passes, exactly the same alerts are raised as without any failure, and no other."""
     simulation = run(steps)
     simulation.check_counts()
@@ -148,7 +149,7 @@ BURST = ("produce", 0, [(0, 0, 4)])
 @example([BURST, ("apply", 1), ("advance", 65), ("tick",), BURST, ("apply", 1), ("crash", 0)])
 @example([BURST, ("apply", 1), ("flush",), ("advance", 65), ("tick",), ("crash_before_commit",), BURST])
 @given(st.lists(st.one_of(produce, produce, resend, apply, apply, flush, crash, passing, passing), max_size=60))
-def test_counts_stay_exact_while_time_passes_and_every_alarm_ends(steps: list[tuple]) -> None:
+def test_counts_stay_exact_while_time_passes_and_every_alarm_ends(steps: list[tuple[Any, ...]]) -> None:
     """Whatever failed in between, each firing count is resolved under its own id, and nothing else is."""
     simulation = run(steps)
     simulation.check_counts()
@@ -169,7 +170,7 @@ def test_counts_stay_exact_while_time_passes_and_every_alarm_ends(steps: list[tu
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.one_of(produce, resend, apply, flush, crash, passing), max_size=40))
-def test_an_issue_is_new_once(steps: list[tuple]) -> None:
+def test_an_issue_is_new_once(steps: list[tuple[Any, ...]]) -> None:
     """Every issue that was counted was announced as new, always with one id."""
     simulation = run(steps)
     announced = {(alert.fingerprint, alert.id) for alert in simulation.alerts if alert.kind == "new_issue"}

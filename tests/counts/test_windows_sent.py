@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from occurrences import NOON, SOURCE, Occurrence, rules_of
 
 from pipeline.counts.batch_counts import Counter
 from pipeline.counts.windows import Windows
 from schemas.alert import Alert
 from schemas.counts import CountsBatch
+from tests.occurrences import NOON, SOURCE, Occurrence, rules_of
 
 LATENESS_S = 30
 LONG_S = 300
@@ -165,7 +166,7 @@ STEPS = st.one_of(
     ]
 )
 @given(st.lists(STEPS, max_size=40))
-def test_firing_and_resolved_alternate_wherever_the_worker_is_killed(steps: list[tuple]) -> None:
+def test_firing_and_resolved_alternate_wherever_the_worker_is_killed(steps: list[tuple[Any, ...]]) -> None:
     simulation = Simulation()
     for step in steps:
         simulation.do(*step)

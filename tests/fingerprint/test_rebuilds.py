@@ -12,8 +12,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from node_packages import installed, node
 from test_browsers import fingerprint
+
+from tests.node_packages import installed, node
 
 HERE = Path(__file__).parent / "rebuilt"
 

@@ -14,7 +14,8 @@ from deploy.local.ports import free_port
 
 sys.path.append(str(Path(__file__).parents[1] / "integration"))
 from installation import Installation
-from node_packages import installed
+
+from tests.node_packages import installed
 
 
 @pytest.fixture

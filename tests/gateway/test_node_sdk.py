@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 from installation import Installation
-from node_packages import node
 from statuses import said_of_errors
 
 from deploy.local.gateway import Gateway
 from deploy.local.ports import free_port
+from tests.node_packages import node
 
 HERE = Path(__file__).parent / "node"
 KEY = "0123456789abcdef0123456789abcdef"

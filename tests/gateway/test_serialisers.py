@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 import sentry_sdk.envelope as sdk
-from node_packages import node
 from request_checks import captured
 
 from pipeline.gateway.envelope import parse
+from tests.node_packages import node
 
 SERIALISER = Path(__file__).parent / "node" / "serialiser.js"
 ID = "9ec79c33ec9942ab8353589fcb2e04dc"

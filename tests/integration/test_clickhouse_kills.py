@@ -18,9 +18,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from deliveries import ALL, InThisProcess, Sink, always, delivered
-from records import Message, gathered_batch
-from transformed import COLUMNS, NOW
 
 from deploy.local.clickhouse import ClickHouse as Server
 from pipeline.edges.settings import ClickHouseSettings, RetentionSettings
@@ -31,6 +28,9 @@ from pipeline.store.batch_inserts import BatchInserts
 from pipeline.store.deliver import Delivery
 from pipeline.store.migrate import migrate_clickhouse
 from pipeline.store.repeated_inserts import Repeats
+from tests.deliveries import ALL, InThisProcess, Sink, always, delivered
+from tests.records import Message, gathered_batch
+from tests.transformed import COLUMNS, NOW
 
 KILLS = int(os.environ.get("AFTERSHOCK_KILLS", "12"))
 PARTITIONS = 4

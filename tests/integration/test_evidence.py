@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import urllib.request
 
-from occurrences import NOON, Occurrence, counted, rules_of
-
 from pipeline.counts.windows import Windows
+from tests.occurrences import NOON, Occurrence, counted, rules_of
 
 NASTY = "it's \\ \"50%_off\"\n*?\t\0 ü') OR 1=1 --"
 

@@ -13,11 +13,11 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.protocol.produce import ProduceRequest
 from confluent_kafka import Producer
 from installation import Installation, event
-from records import CODECS, Message
-from repacked import with_a_key_that_is_no_text
 
 from deploy.local.kafka import ApacheKafka
 from schemas.dead_letter import DeadLetter
+from tests.records import CODECS, Message
+from tests.repacked import with_a_key_that_is_no_text
 
 EACH = 20
 PARTITION = 0

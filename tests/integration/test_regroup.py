@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from installation import Installation, event, message
-from records import Message
-from stored_issues import content, store
 
 from pipeline.config.settings import load_settings
 from pipeline.edges.clickhouse import ClickHouse
 from pipeline.stages.assemble import make_processor
 from pipeline.store.migrate import migrate_clickhouse
+from tests.records import Message
+from tests.stored_issues import content, store
 
 GROUPS = 12
 ALERTS = """

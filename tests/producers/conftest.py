@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import sentry_sdk
 from kafka_topics import Received, create_topics, read_topic
-from node_packages import installed
+
+from tests.node_packages import installed
 
 sys.path.append(str(Path(__file__).parents[1] / "integration"))
 from installation import Installation

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from installation import Installation
-from node_packages import node
 
 from deploy.local.embedded_broker import EmbeddedBroker
 from deploy.local.kafka import ApacheKafka, java, libraries
 from pipeline.errors import Misconfigured
+from tests.node_packages import node
 
 PRODUCERS = Path(__file__).parents[2] / "schemas" / "producers"
 SECONDS = 300

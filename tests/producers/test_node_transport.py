@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from kafka_topics import Received, create_topics, read_topic
-from node_packages import node
 
 from deploy.local.embedded_broker import EmbeddedBroker
 from deploy.local.kafka import ApacheKafka
 from deploy.local.ports import free_port
+from tests.node_packages import node
 
 Read = Callable[[str, int], list[Received]]
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from records import gathered_batch, message
 
 from pipeline.config.settings import Settings, WorkerSettings
 from pipeline.records.record import GatheredBatch
@@ -21,6 +20,7 @@ from pipeline.stages.pool import StagePool
 from pipeline.tables.rows import ERROR_COLUMNS
 from pipeline.tables.storage import StorageSettings
 from schemas.issue_change import IssueChange
+from tests.records import gathered_batch, message
 
 FINGERPRINT = ERROR_COLUMNS.index("fingerprint")
 

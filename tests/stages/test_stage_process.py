@@ -16,8 +16,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from records import Message, batch_of, example_events, gathered_batch, message, packed
-from repacked import repacked, with_a_key_that_is_no_text
 
 from pipeline.config.settings import Settings, load_settings
 from pipeline.errors import Misconfigured
@@ -30,6 +28,8 @@ from pipeline.stages.parent import StageProcess, StagesEnded
 from pipeline.tables.rows import ERROR_COLUMNS
 from pipeline.tables.storage import StorageSettings
 from schemas.issue_change import IssueChange
+from tests.records import Message, batch_of, example_events, gathered_batch, message, packed
+from tests.repacked import repacked, with_a_key_that_is_no_text
 
 SETTINGS = Settings(storage=StorageSettings(then_one_in=1))
 FINGERPRINT = ERROR_COLUMNS.index("fingerprint")

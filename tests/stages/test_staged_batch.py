@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from records import Message, batch_of, example_events, message
 
 from pipeline.config.settings import Settings
 from pipeline.records.record import Batch
@@ -22,6 +21,7 @@ from pipeline.tables.result import BatchResult
 from pipeline.tables.rows import ERROR_COLUMNS
 from pipeline.tables.storage import StorageSettings
 from schemas.counts import encode_counts
+from tests.records import Message, batch_of, example_events, message
 
 PROCESSOR = make_processor(Settings())
 ALL = StorageSettings(then_one_in=1)

@@ -10,9 +10,6 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from odd_events import weird_events
-from records import NOON_MS, Message, batch_of, example_events, message
-from transformed import PROCESSOR, processor
 
 from pipeline.fingerprint import Grouping
 from pipeline.inbound import FilterSettings, Inbound, InboundPolicy, SampleSettings
@@ -22,6 +19,9 @@ from pipeline.tables.result import BatchResult
 from pipeline.tables.rows import ERROR_COLUMNS, SPAN_COLUMNS
 from schemas.event import Event
 from schemas.issue_change import IssueChange
+from tests.odd_events import weird_events
+from tests.records import NOON_MS, Message, batch_of, example_events, message
+from tests.transformed import PROCESSOR, processor
 
 
 class Broken:
@@ -61,7 +61,8 @@ def test_a_record_that_cannot_be_decoded_becomes_a_dead_letter_and_the_others_go
 
 def test_a_stage_that_fails_is_named_and_its_error_is_not_quoted() -> None:
     records = [message({"message": "a", "logger": "unlucky", "project": "shop"}, 1), message({"message": "b"}, 2)]
-    outcome = processor(Broken()).process(batch_of(*records))
+    broken: Any = Broken()
+    outcome = processor(broken).process(batch_of(*records))
     assert dead(outcome) == [(1, "fingerprint", "shop")]
     assert "KeyError" in outcome.dead[0][1].reason
     assert "hunter2" not in outcome.dead[0][1].reason
@@ -108,7 +109,9 @@ def test_what_came_straight_to_kafka_is_sampled_here_and_what_a_gateway_weighed_
         ([("project", b"\xff")], {}, "\ufffd"),
     ],
 )
-def test_the_project_is_that_of_the_header_or_the_event(headers: Sequence[Any], event: dict, project: str) -> None:
+def test_the_project_is_that_of_the_header_or_the_event(
+    headers: Sequence[Any], event: dict[str, Any], project: str
+) -> None:
     assert error(PROCESSOR.process(batch_of(message(event, headers=headers))))["project"] == project
 
 
@@ -131,7 +134,7 @@ def test_the_weight_of_a_refused_record_goes_with_it() -> None:
 
 
 def test_a_header_without_a_value_does_not_keep_a_record_from_being_refused() -> None:
-    assert dead(PROCESSOR.process(batch_of(message(b"{", headers=[("project", None)])))) == [(0, "decode", "")]  # type: ignore[list-item]
+    assert dead(PROCESSOR.process(batch_of(message(b"{", headers=[("project", None)])))) == [(0, "decode", "")]
 
 
 @pytest.mark.parametrize(
@@ -217,9 +220,10 @@ def test_every_record_leaves_rows_or_a_dead_letter(given_events: list[Any], topi
 def test_events_of_a_discarded_issue_are_dropped_and_counted() -> None:
     states = IssueStates()
     (fingerprint,) = {row["fingerprint"] for row in [error(PROCESSOR.process(batch_of(message(unwanted()))))]}
-    issue = {"project": "shop", "fingerprint": fingerprint}
-    change = IssueChange(**issue, id="1", changed_at=datetime.now(UTC), deleted="discard")
-    states.put(*issue.values(), change)
+    change = IssueChange(
+        project="shop", fingerprint=fingerprint, id="1", changed_at=datetime.now(UTC), deleted="discard"
+    )
+    states.put("shop", fingerprint, change)
     wanted = {"message": "something else", "project": "shop"}
     records = [message(unwanted()), message(wanted, 1), message({**unwanted(), "project": "blog"}, 2)]
     outcome = processor(states=states).process(batch_of(*records))

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from msgspec.json import Encoder
-from records import Message, batch_of
 
 from pipeline.counts.issue_store import IssueStore
 from pipeline.counts.reactions import Reaction
@@ -17,6 +16,7 @@ from pipeline.store.migrate import migrate_clickhouse
 from pipeline.tables.each import Each
 from pipeline.tables.issues import ISSUE_CHANGE_COLUMNS, ISSUE_CHANGES_TABLE, issue_change_rows
 from schemas.issue_change import key_of
+from tests.records import Message, batch_of
 
 A, B, C, D = ("a" * 32, "b" * 32, "c" * 32, "d" * 32)
 NOW_MS = 1_790_000_000_000

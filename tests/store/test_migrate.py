@@ -15,6 +15,7 @@ from deploy.local.ports import free_port
 from pipeline.config.settings import Settings
 from pipeline.edges import kafka as edge
 from pipeline.edges.clickhouse import ClickHouse
+from pipeline.edges.kafka_connection import client_options
 from pipeline.edges.settings import ClickHouseSettings, KafkaSettings, RetentionSettings
 from pipeline.errors import Misconfigured, Unavailable
 from pipeline.intake.ledger import Ledger, token
@@ -175,7 +176,7 @@ def test_nobody_listening_is_unavailable() -> None:
 def test_a_certificate_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     settings = KafkaSettings(security_protocol="SSL", ca_file=str(tmp_path / "none.pem"))
     with pytest.raises(Misconfigured, match=r"kafka\.ca_file"):
-        edge.client_options(settings)
+        client_options(settings)
 
 
 def test_batches_are_written_down_and_found_by_their_source(database: ClickHouse) -> None:

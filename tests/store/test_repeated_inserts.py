@@ -10,16 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from delivered_rows import (
-    ALL_COLUMNS,
-    PAIRS,
-    TARGETS,
-    begun,
-    content,
-    migrate_to,
-    rows_of,
-    source_of,
-)
 
 import pipeline.store.repeated_inserts
 from pipeline.edges.clickhouse import ClickHouse, RequestRejected
@@ -29,6 +19,16 @@ from pipeline.runtime.metrics import Metrics
 from pipeline.store.migrate import migrate_clickhouse
 from pipeline.store.repeated_inserts import PREFIX, Repeats
 from pipeline.store.view_targets import insert_token
+from tests.delivered_rows import (
+    ALL_COLUMNS,
+    PAIRS,
+    TARGETS,
+    begun,
+    content,
+    migrate_to,
+    rows_of,
+    source_of,
+)
 
 SOURCES = sorted(ALL_COLUMNS)
 TABLES = sorted({*SOURCES, *(target for _, target in PAIRS)})
@@ -88,7 +88,8 @@ class Insert:
 
     def restored(self) -> dict[str, float]:
         """Return how many blocks were added, by table."""
-        found = self.metrics.restored.collect()[0].samples
+        (metric,) = self.metrics.restored.collect()
+        found = metric.samples
         return {sample.labels["table"]: sample.value for sample in found if sample.name.endswith("_total")}
 
 

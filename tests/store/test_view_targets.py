@@ -10,7 +10,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from delivered_rows import PAIRS, TARGETS, begun, content, migrate_to, rows_of, source_of
 
 from pipeline.edges.clickhouse import ClickHouse
 from pipeline.edges.settings import ClickHouseSettings, RetentionSettings
@@ -18,6 +17,7 @@ from pipeline.errors import Unavailable
 from pipeline.records.record import Boundaries, Source
 from pipeline.store.migrate import migrate_clickhouse
 from pipeline.store.view_targets import Aggregate, Aggregates, insert_token, stored_rows
+from tests.delivered_rows import PAIRS, TARGETS, begun, content, migrate_to, rows_of, source_of
 
 BATCHES = [Boundaries(0, 4), Boundaries(5, 9), Boundaries(10, 20)]
 
@@ -203,8 +203,7 @@ def test_views_say_the_same_with_tokens_as_without(database: ClickHouse, before:
     for server in (database, before):
         for table in TARGETS:
             for boundaries in BATCHES:
-                rows = {"weeks": (0, 1), "names": 3, "at_ms": at_ms}
-                insert(server, table, source_of(table, life), boundaries, **rows)
+                insert(server, table, source_of(table, life), boundaries, weeks=(0, 1), names=3, at_ms=at_ms)
     wanted = views(before)
     assert all(wanted[name] for name in ("open_issues", "errors_trend", "slowest_transactions", "release_overview"))
     assert views(database) == wanted

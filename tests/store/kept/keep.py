@@ -20,18 +20,18 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parents[2]), str(HERE.parents[1])]
 
-from delivered_rows import ALL_COLUMNS, begun, rows_of, source_of  # noqa: E402
-from kept_databases import MOMENT, rows_kept, tables_of  # noqa: E402
 from msgspec.json import Encoder  # noqa: E402
-from records import NOON_MS, example_events  # noqa: E402
-from transformed import COLUMNS, outcome_of  # noqa: E402
 
 from pipeline.edges.clickhouse import ClickHouse  # noqa: E402
-from pipeline.edges.settings import ClickHouseSettings, RetentionSettings  # noqa: E402
+from pipeline.edges.settings import ClickHouseSettings  # noqa: E402
 from pipeline.records.record import Boundaries  # noqa: E402
 from pipeline.store.migrate import migrate_clickhouse  # noqa: E402
 from pipeline.store.view_targets import insert_token  # noqa: E402
 from schemas.clickhouse import migrations  # noqa: E402
+from tests.delivered_rows import ALL_COLUMNS, begun, rows_of, source_of  # noqa: E402
+from tests.kept_databases import MOMENT, RETENTION, rows_kept, tables_of  # noqa: E402
+from tests.records import NOON_MS, example_events  # noqa: E402
+from tests.transformed import COLUMNS, outcome_of  # noqa: E402
 
 DATABASE = "aftershock_being_kept"
 COPIES = 6
@@ -134,7 +134,7 @@ def main() -> None:
     address, version = sys.argv[1:]
     server = ClickHouse(ClickHouseSettings(url=address, database=DATABASE))
     server.command(f"DROP DATABASE IF EXISTS {DATABASE} SYNC", in_database=False)
-    migrate_clickhouse(server, RetentionSettings(), lambda _line: None)
+    migrate_clickhouse(server, RETENTION, lambda _line: None)
     try:
         for table in tables_of(server):
             server.command(f"SYSTEM STOP TTL MERGES {table}")

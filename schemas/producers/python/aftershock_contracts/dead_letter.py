@@ -26,7 +26,8 @@ class DeadLetter(Struct, frozen=True):
         topic: the topic the message was read from, without prefix.
         partition: its partition.
         offset: its offset.
-        stage: the stage that refused it: ``decode``, ``filter``, ``scrub``, ``fingerprint``, ``store``.
+        stage: the stage that refused it: ``decode``, ``filter``, ``scrub``, ``fingerprint``, ``discard``, ``rows``;
+            ``store`` where ClickHouse did.
         reason: which field was wrong and what to do about it; holds nothing of the message itself.
         time: when it was refused, in milliseconds since 1970 (UTC).
         project: the project, where it was known.
