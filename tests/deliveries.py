@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeline.edges.clickhouse import ClickHouse
-from pipeline.records.record import Batch, GatheredBatch
-from pipeline.stages.batch import ApartBatch, StagedBatch, gathered
+from pipeline.records.record import Batch, RawBatch
+from pipeline.stages.batch import ApartBatch, StagedBatch, collected
 from pipeline.stages.messages import Apart, Ended, Lines
 from pipeline.store.deliver import Delivery
-from pipeline.tables.downsampling import Thinner
+from pipeline.tables.downsampling import Downsampler
 from pipeline.tables.result import BatchResult
 from pipeline.tables.storage import StorageSettings
 from tests.records import records_in
@@ -24,13 +24,11 @@ class InThisProcess:
     """The stages, but for the process of their own: what they do with a batch is what it does."""
 
     def __init__(self, process: Callable[[Batch], BatchResult], storage: StorageSettings) -> None:
-        self._begin = gathered(process)
-        self._thinner = Thinner(storage)
+        self._begin = collected(process)
+        self._downsampler = Downsampler(storage)
 
-    async def process(
-        self, batch: GatheredBatch, taken: asyncio.Future[None], rows: Callable[[str, bytes], None]
-    ) -> Ended:
-        staged = StagedBatch(self._begin(batch.source, batch.boundaries), self._thinner)
+    async def process(self, batch: RawBatch, taken: asyncio.Future[None], rows: Callable[[str, bytes], None]) -> Ended:
+        staged = StagedBatch(self._begin(batch.source, batch.boundaries), self._downsampler)
         answers = [staged.take(records_in(batch)), *staged.end()]
         if not taken.done():
             taken.set_result(None)
@@ -40,7 +38,7 @@ class InThisProcess:
         [ended] = [answer for answer in answers if isinstance(answer, Ended)]
         return ended
 
-    async def rows_apart(self, batch: GatheredBatch, table: str) -> list[tuple[int, bytes]]:
+    async def rows_apart(self, batch: RawBatch, table: str) -> list[tuple[int, bytes]]:
         apart = ApartBatch(self._begin(batch.source, batch.boundaries), COLUMNS)
         answers = [apart.take(records_in(batch)), *apart.end()]
         return [row for answer in answers if isinstance(answer, Apart) for row in answer.rows.get(table, ())]
@@ -54,8 +52,8 @@ class Sink(ClickHouse):
 
 
 async def always(_generation: int) -> None:
-    """The lease of a worker that is never overtaken."""
+    """The membership of a worker that is never overtaken."""
 
 
-async def delivered(to: Delivery, batch: GatheredBatch) -> None:
+async def delivered(to: Delivery, batch: RawBatch) -> None:
     await to.deliver(batch, asyncio.get_running_loop().create_future())

@@ -11,7 +11,7 @@ from typing import Any
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 import schemas
-from pipeline.records.record import Batch, Boundaries, GatheredBatch, Record, Source
+from pipeline.records.record import Batch, Boundaries, RawBatch, Record, Source
 from pipeline.records.record_batches import described, records_of
 
 NOON_MS = 1_764_072_000_000
@@ -55,15 +55,15 @@ def packed(*messages: Message, codec: str = "lz4") -> bytes:
     return first.to_bytes(8, "big") + bytes(builder.build())[8:]
 
 
-def gathered_batch(*messages: Message, topic: str = "errors", together: int = 100) -> GatheredBatch:
+def raw_batch(*messages: Message, topic: str = "errors", together: int = 100) -> RawBatch:
     """Return the batch that these messages are, in record batches of so many at most."""
     pieces = [messages[at : at + together] for at in range(0, len(messages), together)]
     first, last = messages[0].offset, messages[-1].offset
     record_batches = [described(packed(*piece)) for piece in pieces]
-    return GatheredBatch(Source(topic, "life", 0), Boundaries(first, last), first, record_batches)
+    return RawBatch(Source(topic, "life", 0), Boundaries(first, last), first, record_batches)
 
 
-def records_in(batch: GatheredBatch) -> list[Record]:
+def records_in(batch: RawBatch) -> list[Record]:
     """Return the records of a batch."""
     return [
         record

@@ -11,7 +11,7 @@ import msgspec
 
 from pipeline.edges.clickhouse import ClickHouse
 from pipeline.records.record import Batch, Boundaries, Source
-from pipeline.stages.transform import Processor
+from pipeline.stages.transform import Transform
 from pipeline.tables.rows import ERROR_COLUMNS
 from tests.records import Message
 
@@ -43,7 +43,7 @@ def content(clickhouse: ClickHouse, *, without: Sequence[str] = ()) -> dict[str,
     }
 
 
-def store(clickhouse: ClickHouse, processor: Processor, messages: Sequence[Message], token: str = "") -> None:
+def store(clickhouse: ClickHouse, processor: Transform, messages: Sequence[Message], token: str = "") -> None:
     """Store messages as one batch, as a worker does."""
     batch = Batch(Source("errors", "life", 0), Boundaries(messages[0].offset, messages[-1].offset), messages)
     outcome = processor.process(batch)

@@ -10,7 +10,7 @@ from pipeline.counts.batch_counts import Counter
 from pipeline.fingerprint import Grouping
 from pipeline.inbound import EVERYTHING, Inbound
 from pipeline.scrub import Policy, Scrubber
-from pipeline.stages.transform import Processor
+from pipeline.stages.transform import Transform
 from pipeline.tables.result import BatchResult
 from pipeline.tables.rows import ERROR_COLUMNS, SPAN_COLUMNS
 from tests.records import NOON_MS, batch_of, message
@@ -19,8 +19,8 @@ RULES = Rules.from_toml([{"name": "any", "kind": "new_issue"}], lambda _path: "a
 SCRUBBER = Scrubber(Policy())
 
 
-def processor(grouping: Grouping | None = None, inbound: Inbound | None = None, **options: Any) -> Processor:
-    return Processor(
+def processor(grouping: Grouping | None = None, inbound: Inbound | None = None, **options: Any) -> Transform:
+    return Transform(
         SCRUBBER,
         grouping or Grouping(),
         Counter(RULES, 1),
@@ -34,7 +34,7 @@ COLUMNS = {"errors": ERROR_COLUMNS, "spans": SPAN_COLUMNS}
 NOW = processor(now_ms=lambda: int(time.time() * 1000))
 
 
-def outcome_of(*events: Any, topic: str = "errors", processor: Processor = PROCESSOR, at: int = NOON_MS) -> BatchResult:
+def outcome_of(*events: Any, topic: str = "errors", processor: Transform = PROCESSOR, at: int = NOON_MS) -> BatchResult:
     records = [message(event, offset, topic=topic, timestamp=at) for offset, event in enumerate(events)]
     return processor.process(batch_of(*records, topic=topic))
 

@@ -1,4 +1,4 @@
-"""Ranges: any range of a partition's offsets read from Kafka again, in unopened record batches."""
+"""Ranges of a partition's offsets, read from Kafka once more, in raw record batches."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from pipeline.edges import kafka
-from pipeline.edges.raw_fetches import hand_over_unopened
+from pipeline.edges.raw_fetches import fetch_raw
 from pipeline.edges.settings import KafkaSettings
 from pipeline.errors import Unavailable
-from pipeline.intake.batching import Limits
+from pipeline.intake.batching import BatchLimits
 from pipeline.records.record import Boundaries, RecordBatch
 from pipeline.records.record_batches import Unreadable, described, records_of
 
@@ -86,7 +86,7 @@ async def open_ranges(settings: KafkaSettings) -> AsyncIterator[Ranges]:
         Unavailable: Kafka cannot be reached.
     """
     async with kafka.consumer(settings, max_partition_fetch_bytes=FETCH_BYTES) as client:
-        hand_over_unopened(client)
+        fetch_raw(client)
         yield Ranges(client, settings.topic_prefix)
 
 
@@ -102,7 +102,7 @@ def records_in(record_batch: RecordBatch, first: int, last: int) -> int:
 
 
 async def in_batches(
-    record_batches: AsyncIterator[RecordBatch], first: int, last: int, limits: Limits
+    record_batches: AsyncIterator[RecordBatch], first: int, last: int, limits: BatchLimits
 ) -> AsyncIterator[tuple[Boundaries, list[RecordBatch]]]:
     """Yield a range in batches that follow each other from ``first`` to ``last``, each with its record batches.
 
@@ -119,8 +119,8 @@ async def in_batches(
     yield Boundaries(start, last), held
 
 
-def _less(room: Limits, taken: RecordBatch) -> Limits:
+def _less(room: BatchLimits, taken: RecordBatch) -> BatchLimits:
     """Return what is left of a batch's largest size when it holds a record batch more."""
-    return Limits(
+    return BatchLimits(
         room.records - taken.count, room.bytes - len(taken.data), room.decompressed_bytes - taken.size, room.linger_s
     )

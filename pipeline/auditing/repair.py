@@ -39,9 +39,9 @@ from pipeline.config.settings import Settings
 from pipeline.edges import kafka
 from pipeline.edges.clickhouse import ClickHouse
 from pipeline.edges.kafka import Send
-from pipeline.intake.batching import Limits
+from pipeline.intake.batching import BatchLimits
 from pipeline.intake.ledger import Ledger
-from pipeline.records.record import Boundaries, GatheredBatch, RecordBatch, Source
+from pipeline.records.record import Boundaries, RawBatch, RecordBatch, Source
 from pipeline.runtime.metrics import Metrics
 from pipeline.stages.pool import StagePool
 from pipeline.store.batch_inserts import BatchInserts, RepeatedInsert
@@ -139,7 +139,7 @@ class Repairer:
         self._rows = Rows(clickhouse)
         self._metrics = Metrics()
         worker = settings.worker
-        self._limits = Limits(worker.batch_events, worker.batch_bytes, DECOMPRESSED_BYTES, 0)
+        self._limits = BatchLimits(worker.batch_events, worker.batch_bytes, DECOMPRESSED_BYTES, 0)
 
     async def repair(self, found: Sequence[Range]) -> None:
         """Store what is missing, as far as Kafka still has it.
@@ -183,9 +183,7 @@ class Repairer:
         records = sum(records_in(one, boundaries.first, boundaries.last) for one in record_batches)
         if begun_at is None:
             self._journal.note(source, boundaries, records, "begun")
-        batch = GatheredBatch(
-            source, boundaries, boundaries.first, record_batches, not fresh, self._generation(partition)
-        )
+        batch = RawBatch(source, boundaries, boundaries.first, record_batches, not fresh, self._generation(partition))
         inserts = BatchInserts(
             COLUMNS,
             clickhouse=self._clickhouse,

@@ -15,7 +15,7 @@ from pipeline.commands.terminal import one_line_errors, plural, printable, show_
 from pipeline.config.settings import Settings
 from pipeline.edges import kafka
 from pipeline.edges.clickhouse import ClickHouse
-from pipeline.edges.kafka import Message
+from pipeline.edges.kafka import ProducerRecord
 from pipeline.edges.settings import KafkaSettings
 from pipeline.errors import Refused
 from pipeline.store.replay import Contents, Letter, contents, replay
@@ -210,5 +210,5 @@ def _say_unsure(letters: Iterable[Letter]) -> None:
         )
 
 
-def _refused(message: Message, reason: str) -> None:
+def _refused(message: ProducerRecord, reason: str) -> None:
     click.echo(f"{message.origin}: {reason}", err=True)

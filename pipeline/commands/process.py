@@ -45,11 +45,11 @@ def command(file: BinaryIO, config: Path | None, project: str) -> None:
       aftershock process events.jsonl --config stricter.toml --project shop
     """
     # Only now: it loads Hyperscan and all the stages, which --help need not wait for.
-    from pipeline.stages.assemble import make_processor
+    from pipeline.stages.assemble import make_transform
 
     settings = load_settings(config)
     tryout = Tryout(
-        make_processor(settings),
+        make_transform(settings),
         Inbound(settings.inbound),
         project=project,
         topic_prefix=settings.kafka.topic_prefix,

@@ -18,7 +18,7 @@ from pipeline.commands.terminal import one_line_errors, plural, printable, show_
 from pipeline.config.settings import Settings
 from pipeline.edges import kafka
 from pipeline.edges.clickhouse import ClickHouse
-from pipeline.edges.kafka import Message
+from pipeline.edges.kafka import ProducerRecord
 from pipeline.errors import Misconfigured
 from pipeline.payload import normalize
 from pipeline.releases.changes import message_of, with_commits
@@ -242,13 +242,14 @@ def _send(settings: Settings, changes: Sequence[ReleaseChange]) -> None:
         Unavailable: Kafka did not acknowledge.
     """
 
-    def refused(_message: Message, reason: str) -> None:
+    def refused(_message: ProducerRecord, reason: str) -> None:
         raise Misconfigured(f"Kafka does not take the release: {reason}")
 
     async def send() -> None:
         await kafka.require_topics(settings.kafka, (RELEASES.name,))
-        messages: Iterable[Message] = (
-            Message(RELEASES.name, *message_of(change), (("project", change.project.encode()),)) for change in changes
+        messages: Iterable[ProducerRecord] = (
+            ProducerRecord(RELEASES.name, *message_of(change), (("project", change.project.encode()),))
+            for change in changes
         )
         await kafka.send_all(settings.kafka, messages, sent=lambda _message: None, refused=refused)
 

@@ -18,7 +18,7 @@ from pipeline.commands.settings import with_settings
 from pipeline.commands.terminal import on_terminal, one_line_errors, plural
 from pipeline.config.settings import Settings
 from pipeline.edges import kafka
-from pipeline.edges.kafka import Message
+from pipeline.edges.kafka import ProducerRecord
 from pipeline.errors import Refused
 from pipeline.payload.route import Route, route
 from schemas.topics import ERRORS, SPANS
@@ -87,12 +87,12 @@ class Tally:
             seconds = time.monotonic() - started
             click.echo(f"sent {plural(self.count, 'event')} in {seconds:.1f} s", err=True)
 
-    def sent(self, _message: Message) -> None:
+    def sent(self, _message: ProducerRecord) -> None:
         """Count a message that Kafka has."""
         self.count += 1
         self._progress.advance(self._task)
 
-    def refused(self, message: Message, reason: str) -> None:
+    def refused(self, message: ProducerRecord, reason: str) -> None:
         """Name a message that Kafka does not take."""
         self.refuse(message.origin, reason)
 
@@ -104,7 +104,7 @@ class Tally:
 
 def _messages(
     files: Iterable[BinaryIO], repeat: int, headers: tuple[tuple[str, bytes], ...], tally: Tally, *, raw: bool
-) -> Iterator[Message]:
+) -> Iterator[ProducerRecord]:
     for file in files:
         for number in range(repeat):
             if number:
@@ -117,7 +117,7 @@ def _messages(
                         tally.refuse(origin, str(error))
                         continue
                     topic, key = Route(ERRORS.name, None)
-                yield Message(topic, key, event, headers, origin)
+                yield ProducerRecord(topic, key, event, headers, origin)
 
 
 def events_of(file: BinaryIO) -> Iterator[tuple[str, bytes]]:

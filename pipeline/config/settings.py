@@ -28,7 +28,7 @@ DEFAULT_FILE = "aftershock.toml"
 
 
 class WorkerSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """How a worker gathers batches. A batch is cut at whichever limit is reached first.
+    """How a worker cuts batches. A batch is cut at whichever limit is reached first.
 
     Also at a fourth of the first two, when no other batch is in the stages.
     """

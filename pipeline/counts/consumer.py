@@ -1,6 +1,6 @@
-"""Counting: the messages of the ``counts`` topic applied to the windows, and the alerts that follow sent on.
+"""The consumer of the topic ``counts``: its messages applied to the windows, and the alerts that follow sent.
 
-The order is what makes it exact: alerts are acknowledged, then what issues have done is stored, then the changed
+The order makes it exactly-once: alerts are acknowledged, then what issues have done is stored, then the changed
 state is in the changelog, then the offset is committed. After a crash the same messages are applied again to exactly
 what had not been written; alerts that were sent already are recognised by their ids on the alert topic.
 """

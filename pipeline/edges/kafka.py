@@ -193,7 +193,7 @@ def _new_topic(topic: Topic, settings: KafkaSettings) -> NewTopic:
     )
 
 
-class Message(NamedTuple):
+class ProducerRecord(NamedTuple):
     """A message to send. ``topic`` has no prefix; ``origin`` says where it came from, for what is said about it."""
 
     topic: str
@@ -241,10 +241,10 @@ async def require_topics(settings: KafkaSettings, names: Iterable[str]) -> None:
 
 async def send_all(
     settings: KafkaSettings,
-    messages: Iterable[Message],
+    messages: Iterable[ProducerRecord],
     *,
-    sent: Callable[[Message], None],
-    refused: Callable[[Message, str], None],
+    sent: Callable[[ProducerRecord], None],
+    refused: Callable[[ProducerRecord, str], None],
 ) -> None:
     """Send messages and return when every one is acknowledged; ``sent`` is called for each as it is.
 
@@ -255,7 +255,7 @@ async def send_all(
         Unavailable: Kafka did not acknowledge a message.
     """
     async with producer(settings) as client:
-        waiting: deque[tuple[Awaitable[Any], Message]] = deque()
+        waiting: deque[tuple[Awaitable[Any], ProducerRecord]] = deque()
         for message in messages:
             if len(waiting) >= MOST_WAITING:
                 await _acknowledged(*waiting.popleft(), sent, refused)
@@ -278,9 +278,9 @@ async def send_all(
 
 async def _acknowledged(
     future: Awaitable[Any],
-    message: Message,
-    sent: Callable[[Message], None],
-    refused: Callable[[Message, str], None],
+    message: ProducerRecord,
+    sent: Callable[[ProducerRecord], None],
+    refused: Callable[[ProducerRecord, str], None],
 ) -> None:
     try:
         await future
@@ -292,7 +292,7 @@ async def _acknowledged(
         sent(message)
 
 
-def _not_acknowledged(message: Message, error: KafkaError) -> Unavailable:
+def _not_acknowledged(message: ProducerRecord, error: KafkaError) -> Unavailable:
     return Unavailable(f"Kafka did not acknowledge {message.origin or message.topic} ({type(error).__name__})")
 
 

@@ -1,10 +1,10 @@
-"""Has an aiokafka consumer hand over fetches whole, in unopened record batches, with the range of offsets they cover.
+"""Raw fetches: an aiokafka consumer that returns record batches as the broker sent them, with the offsets they cover.
 
-aiokafka opens them in the thread that talks to Kafka, and has no setting for it. Everything else that it does with them
-stays as it is: checksums, positions, control batches, aborted transactions.
+aiokafka opens record batches in the thread that talks to Kafka, and has no setting against it. Everything else stays
+aiokafka's: checksums, positions, control batches, aborted transactions.
 
-aiokafka moves a partition's position when it hands records over. Here the positions before and after go with them, so
-that whoever takes them can see whether anything was left out in between, whoever dropped it.
+aiokafka moves a partition's position when it returns records. Here the positions before and after go with them, so that
+whoever takes them can see whether offsets were left out in between, whoever dropped them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LENGTH_END = 12
 """A record batch begins with its offset, of eight bytes, and its length without these two, of four."""
 
 
-class Whole(NamedTuple):
+class RawRecord(NamedTuple):
     """A record batch in the place of a record; its offset is the last one in it."""
 
     offset: int
@@ -38,8 +38,8 @@ class Whole(NamedTuple):
     headers: tuple[()] = ()
 
 
-class UnopenedBatch:
-    """One record batch, as aiokafka's ``PartitionRecords`` wants to see it."""
+class RawRecordBatch:
+    """A record batch that stays closed, as aiokafka's ``PartitionRecords`` wants to see it."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -49,16 +49,16 @@ class UnopenedBatch:
         """Return what the record batch itself says: checksum, producer, kind, next offset."""
         return getattr(self._batch, name)
 
-    def __iter__(self) -> Iterator[Whole]:
+    def __iter__(self) -> Iterator[RawRecord]:
         """Yield all of it at once."""
-        yield Whole(self._batch.next_offset - 1, self._data)
+        yield RawRecord(self._batch.next_offset - 1, self._data)
 
     def __next__(self) -> Any:
         """Return the first record; asked for of control batches alone."""
         return next(iter(self._batch))
 
 
-class UnopenedRecords:
+class RawRecordBatches:
     """The record batches of a fetch, in the place of aiokafka's ``MemoryRecords``."""
 
     def __init__(self, data: bytes) -> None:
@@ -73,10 +73,10 @@ class UnopenedRecords:
         """Say whether there is another record batch that is there whole; the last one may not be."""
         return self._end() <= len(self._data)
 
-    def next_batch(self) -> UnopenedBatch:
+    def next_batch(self) -> RawRecordBatch:
         """Return the next record batch."""
         begin, self._at = self._at, self._end()
-        return UnopenedBatch(self._data[begin : self._at])
+        return RawRecordBatch(self._data[begin : self._at])
 
     def _end(self) -> int:
         head = self._data[self._at : self._at + _LENGTH_END]
@@ -94,7 +94,7 @@ class FetchedRange(NamedTuple):
     record_batches: list[bytes]
 
 
-class WholeFetch(PartitionRecords):  # type: ignore[misc]
+class RawFetch(PartitionRecords):  # type: ignore[misc]
     """The fetch of one partition, in the place of aiokafka's ``PartitionRecords``: one item, which is all of it."""
 
     def _unpack_records(self) -> Iterator[FetchedRange]:
@@ -104,7 +104,7 @@ class WholeFetch(PartitionRecords):  # type: ignore[misc]
         yield FetchedRange(start, self.next_fetch_offset, record_batches)
 
 
-REPLACED: dict[str, type] = {MemoryRecords.__name__: UnopenedRecords, PartitionRecords.__name__: WholeFetch}
+REPLACED: dict[str, type] = {MemoryRecords.__name__: RawRecordBatches, PartitionRecords.__name__: RawFetch}
 """What stands for aiokafka's own classes, by their names, where it takes a fetch apart."""
 
 
@@ -122,8 +122,8 @@ def fetch_handler() -> types.FunctionType:
     return handler
 
 
-def hand_over_unopened(consumer: AIOKafkaConsumer) -> None:
-    """Have a consumer that has started, and is to subscribe yet, hand over each fetch as one :class:`FetchedRange`.
+def fetch_raw(consumer: AIOKafkaConsumer) -> None:
+    """Have a consumer that has started, and has yet to subscribe, return each fetch as one :class:`FetchedRange`.
 
     Its fetcher takes fetches apart with aiokafka's own code, in which other classes stand for two of its own.
 

@@ -1,14 +1,15 @@
-"""Gather: what was read of one partition becomes batches with fixed boundaries. Pure; time is an argument.
+"""Batching: the records of one partition, cut into batches of contiguous offsets. Pure; time is an argument.
 
-What is read are Kafka's record batches, which stay as they are: where a boundary falls into one, both batches hold it,
-and each takes the records that are its own.
+Records stay in Kafka's record batches, unopened: where a boundary falls into one, both batches hold it, and each takes
+its own records out of it.
 
-After a crash or a rebalance the partition is read again from the committed offset. Batches that had been begun by
-then are formed again with exactly the boundaries they had; what comes after them is gathered anew.
+After a crash or a rebalance the partition is read again from the committed offset. Batches that the ledger has from
+there on are formed again with exactly their boundaries, and with them their deduplication tokens; what comes after them
+is cut anew, whatever the limits are by then.
 
-Offsets are committed at the end of a batch only, so a batch that begins before the committed offset, or before the
-end of another, was begun by two workers at once, or somebody moved the offset. It keeps its boundaries, and with
-them its token, but only those of its records that are not done: had it arrived, its token drops them.
+Offsets are committed at the end of a batch only. So a batch that begins before the committed offset, or before the end
+of another one, was begun by two workers at once, or somebody has moved the offset. It keeps its boundaries and its
+token, and only those of its records that are not done: had it arrived, its token drops them.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from pipeline.records.record import Boundaries, GatheredBatch, RecordBatch, Source
+from pipeline.records.record import Boundaries, RawBatch, RecordBatch, Source
 
 ENOUGH = 4
 """The part of a batch's largest size that is worth an insert: a fourth. An insert costs ClickHouse about what 600 rows
 do, however few it has."""
 
 
-class Limits(Struct, frozen=True):
+class BatchLimits(Struct, frozen=True):
     """When a batch is cut: at so many records or bytes, or so many seconds after its first record came.
 
     ``bytes`` are those of the record batches as they are held, compressed; ``decompressed_bytes`` those of the records.
@@ -37,7 +38,7 @@ class Limits(Struct, frozen=True):
     linger_s: float
 
 
-class Gatherer:
+class Batcher:
     """Forms the batches of one partition.
 
     The batches that it returns follow each other without a hole: each begins where the one before it ends, so also what
@@ -51,7 +52,7 @@ class Gatherer:
         limits: when a new batch is cut.
     """
 
-    def __init__(self, source: Source, committed: int, begun: Sequence[Boundaries], limits: Limits) -> None:
+    def __init__(self, source: Source, committed: int, begun: Sequence[Boundaries], limits: BatchLimits) -> None:
         self.source = source
         self._limits = limits
         self._again = deque(planned(committed, begun))
@@ -62,7 +63,7 @@ class Gatherer:
         self.next_offset = committed
         """The offset that is expected next: all before it is in a batch, or held for one."""
 
-    def add(self, record_batches: Iterable[RecordBatch], next_offset: int, now: float) -> list[GatheredBatch]:
+    def add(self, record_batches: Iterable[RecordBatch], next_offset: int, now: float) -> list[RawBatch]:
         """Take record batches, in the order of their offsets; return the batches that are full with them.
 
         Args:
@@ -70,7 +71,7 @@ class Gatherer:
             next_offset: the offset behind what was read, of which the last ones may hold no record.
             now: seconds on the clock that :meth:`due` is asked with.
         """
-        full: list[GatheredBatch] = []
+        full: list[RawBatch] = []
         for record_batch in record_batches:
             full += self._pass_over(record_batch.first, now)
             while self.next_offset <= record_batch.last:
@@ -80,12 +81,12 @@ class Gatherer:
                     full.append(self._cut())
         return full + self._pass_over(next_offset, now)
 
-    def skip_expired(self, next_offset: int, now: float) -> list[GatheredBatch]:
+    def skip_expired(self, next_offset: int, now: float) -> list[RawBatch]:
         """Go on behind records that Kafka has deleted before they were read; return what is full with that.
 
         They are in no batch: the ledger shows the hole.
         """
-        full: list[GatheredBatch] = []
+        full: list[RawBatch] = []
         while self.next_offset < next_offset:
             if self._in_begun:  # its boundaries are in the ledger already
                 full += self._pass_over(min(next_offset, self._again[0].last + 1), now)
@@ -102,7 +103,7 @@ class Gatherer:
         """How many bytes wait to become a batch."""
         return self._bytes
 
-    def due(self, now: float) -> GatheredBatch | None:
+    def due(self, now: float) -> RawBatch | None:
         """Return the batch that is large enough or has waited for long enough, if there is one.
 
         Begun batches wait until they are complete.
@@ -130,9 +131,9 @@ class Gatherer:
         if self._waiting_since is None:
             self._waiting_since = now
 
-    def _pass_over(self, offset: int, now: float) -> list[GatheredBatch]:
+    def _pass_over(self, offset: int, now: float) -> list[RawBatch]:
         """Take it that no record lies between the expected offset and this one."""
-        full: list[GatheredBatch] = []
+        full: list[RawBatch] = []
         while self.next_offset < offset:
             self._wait(now)
             farthest = self._farthest
@@ -169,10 +170,10 @@ class Gatherer:
             self._records / limits.records, self._bytes / limits.bytes, self._decompressed / limits.decompressed_bytes
         )
 
-    def _cut(self) -> GatheredBatch:
+    def _cut(self) -> RawBatch:
         begun_before = self._in_begun
         boundaries = self._again.popleft() if begun_before else Boundaries(self._start, self.next_offset - 1)
-        batch = GatheredBatch(self.source, boundaries, self._start, self._held, begun_before)
+        batch = RawBatch(self.source, boundaries, self._start, self._held, begun_before)
         self._start = self.next_offset
         self._held, self._waiting_since = [], None
         self._records = self._bytes = self._decompressed = 0

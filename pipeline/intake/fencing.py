@@ -1,12 +1,12 @@
-"""The lease: how long a worker may take it that the partitions it was given are still its own.
+"""Fencing: whether the partitions that a worker was given are still its own, as the group's coordinator has confirmed.
 
-Kafka gives a worker's partitions to another once it has not heard of it for the session timeout, and the worker learns
-of it only afterwards: it may have been paused, or cut off. So a batch counts as begun only if its line is in the ledger
-while the lease holds. Whoever has the partition next reads the ledger after the lease is over, finds every such batch,
-and forms it again under the same token; the others never get to ClickHouse.
+Kafka gives a worker's partitions to another one when it has not heard of it for the session timeout, and the worker
+learns of it only afterwards: it may have been paused, or cut off. So a batch counts as begun only if it is written into
+the ledger while the membership holds. Whoever has the partition next reads the ledger after that, finds every such
+batch, and forms it again under the same token; of other batches nothing reaches ClickHouse.
 
-The time runs from the moment that a request was *sent* which the group's coordinator then confirmed, so it is over here
-before it is over there.
+The time runs from the moment that a request was *sent* which the coordinator then confirmed, so it is over here before
+it is over there. docs/architecture.md tells the whole crash protocol.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ LOOK_S = 0.05
 NO_GENERATION = -1
 
 
-class Overtaken(asyncio.CancelledError):
-    """The partition has been given to another worker: as if the work had been cancelled, which it is about to be."""
+class Fenced(asyncio.CancelledError):
+    """The partition is another worker's: as if the work had been cancelled, which it is about to be."""
 
 
 def elapsed() -> float:
@@ -31,8 +31,8 @@ def elapsed() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
-class Lease:
-    """The lease of one member of a consumer group. Confirmed in one thread, asked in another.
+class Membership:
+    """This worker's membership of the consumer group. Confirmed in one thread, asked in another.
 
     Args:
         session_timeout_s: how long the coordinator waits for a member.
@@ -58,15 +58,15 @@ class Lease:
         return generation == confirmed and self.clock() < sent_at + self._session_timeout_s
 
     async def held(self, generation: int) -> None:
-        """Return when the lease holds: at once, as a rule, or when the coordinator has confirmed it again.
+        """Return when the membership holds: at once, as a rule, or when the coordinator has confirmed it again.
 
         Raises:
-            Overtaken: the generation is over.
+            Fenced: the generation is over.
         """
         waiting = False
         while not self.holds(generation):
             if self._confirmed[0] != generation:
-                raise Overtaken
+                raise Fenced
             if not waiting:
                 waiting = True
                 log.warning("Kafka has not confirmed for %s s whose partitions these are", self._session_timeout_s)

@@ -75,15 +75,15 @@ class GroupConsumer:
 
     def holds(self, generation: int) -> bool:
         """Return whether no other worker can have the partitions of this generation yet."""
-        return self._consumer().lease.holds(generation)
+        return self._consumer().membership.holds(generation)
 
     async def held(self, generation: int) -> None:
         """Return when that is known to be so.
 
         Raises:
-            Overtaken: the generation is over.
+            Fenced: the generation is over.
         """
-        await self._consumer().lease.held(generation)
+        await self._consumer().membership.held(generation)
 
     async def restore(self, topic: str, partition: int) -> Restored:
         """Return where a partition is read from, however long the servers are away.

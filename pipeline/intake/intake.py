@@ -1,12 +1,11 @@
-"""Intake: whole fetches in, batches out, a few of them in flight, and progress reported in order.
+"""Intake: fetches in, batches out, a few of them in flight, and offsets committed in order.
 
-One intake serves one topic. It holds back the agent that feeds it while enough batches are in flight, so memory
-is bounded whatever the servers do; Kafka keeps the rest.
+One intake serves one topic. Backpressure: while enough batches are in flight it holds back the agent that feeds it, so
+memory is bounded whatever the servers do; Kafka keeps the rest.
 
-No hole: of each partition it knows the offset that comes next (the committed one, or the end of what was gathered
-last), and takes a fetch only if that begins there or before it. A fetch that begins behind it shows that records were
-read and lost on the way, by whatever fault: it is refused and counted, and the partition is read again from the
-expected offset.
+No hole: of each partition it knows the offset that comes next (the committed one, or the end of what was taken last),
+and takes a fetch only if that begins there or before it. A fetch that begins behind it shows that records were read and
+lost on the way, by whatever fault: it is refused and counted, and the partition is read again from the expected offset.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ from typing import Protocol
 from msgspec import Struct
 
 from pipeline.intake.assigned import AssignedPartition, AssignedPartitions
-from pipeline.intake.batching import Gatherer, Limits
+from pipeline.intake.batching import Batcher, BatchLimits
 from pipeline.intake.sequence import PartitionConsumer, ReadingSequence, Restored
-from pipeline.records.record import Fetch, GatheredBatch
+from pipeline.records.record import Fetch, RawBatch
 from pipeline.runtime.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.05
 
-Deliver = Callable[[GatheredBatch, "asyncio.Future[None]"], Awaitable[None]]
+Deliver = Callable[[RawBatch, "asyncio.Future[None]"], Awaitable[None]]
 """Delivers a batch, and returns when all of it is acknowledged. The future is set when the stages have taken it."""
 
 
@@ -44,7 +43,7 @@ class IntakeConsumer(PartitionConsumer, Protocol):
 class IntakeLimits(Struct, frozen=True):
     """When a batch is cut, how many are delivered at a time, and how many of these may wait for the stages."""
 
-    batch: Limits
+    batch: BatchLimits
     in_flight: int
     in_stages: int
 
@@ -58,9 +57,9 @@ class Pending(Struct, eq=False):
 
 
 class Feed(AssignedPartition, eq=False, kw_only=True):
-    """An assigned partition: what gathers its batches, and which are in flight, oldest first."""
+    """An assigned partition: what cuts its batches, and which are in flight, oldest first."""
 
-    gatherer: Gatherer
+    batcher: Batcher
     in_flight: deque[Pending]
 
 
@@ -109,15 +108,15 @@ class Intake:
         committed; one of an old generation is nobody's any more.
         """
         feed = await self.open(partition, fetch.generation)
-        if fetch.end < feed.gatherer.next_offset:
+        if fetch.end < feed.batcher.next_offset:
             # The log is shorter than what was read of it: the topic was made again, or cut off.
             feed = await self._feeds.read_anew(feed, fetch.generation)
         if feed.revoked or feed.generation != fetch.generation:
             return
-        if fetch.start > feed.gatherer.next_offset and not await self._follows_on(feed, partition, fetch):
+        if fetch.start > feed.batcher.next_offset and not await self._follows_on(feed, partition, fetch):
             return
         async with self._starting:
-            for batch in feed.gatherer.add(fetch.record_batches, fetch.next_offset, self._clock()):
+            for batch in feed.batcher.add(fetch.record_batches, fetch.next_offset, self._clock()):
                 await self._start(feed, batch)
 
     async def open(self, partition: int, generation: int) -> Feed:
@@ -127,26 +126,26 @@ class Intake:
     async def renew(self, incarnation: str) -> None:
         """Begin anew with the partitions that are read as those of an earlier life of the topic: it was made again."""
         for feed in self._feeds.all():
-            if feed.gatherer.source.incarnation != incarnation:
+            if feed.batcher.source.incarnation != incarnation:
                 anew = await self._feeds.read_anew(feed, feed.generation)
-                await self._sequence.start_over(anew.partition, anew.gatherer.next_offset)
+                await self._sequence.start_over(anew.partition, anew.batcher.next_offset)
 
     async def _follows_on(self, feed: Feed, partition: int, fetch: Fetch) -> bool:
         """Say whether a fetch may be taken though it begins behind the expected offset; seek back where it may not."""
-        begin = await self._sequence.expired(partition, feed.gatherer.next_offset)
+        begin = await self._sequence.expired(partition, feed.batcher.next_offset)
         async with self._starting:
-            for batch in feed.gatherer.skip_expired(begin, self._clock()):
+            for batch in feed.batcher.skip_expired(begin, self._clock()):
                 await self._start(feed, batch)
-        if fetch.start <= feed.gatherer.next_offset:
+        if fetch.start <= feed.batcher.next_offset:
             return True
-        await self._sequence.seek_back(partition, feed.gatherer.next_offset, fetch.start)
+        await self._sequence.seek_back(partition, feed.batcher.next_offset, fetch.start)
         return False
 
     async def look_after(self, generation: int) -> None:
         """Seek back partitions of this generation that are read on behind what is expected, and no fetch shows it."""
         for feed in self._feeds.all():
             if feed.generation == generation and not self._starting.locked():
-                await self._sequence.look_after(feed.partition, feed.gatherer.next_offset)
+                await self._sequence.look_after(feed.partition, feed.batcher.next_offset)
 
     async def cut_due(self) -> None:
         """Cut the batches that are due, the largest first, for ever: whenever there is room, or every 50 milliseconds.
@@ -160,10 +159,10 @@ class Intake:
             self._room.clear()
             # Not while a fetch is being taken: its batches come first, and batches must start in their order.
             async with self._starting:
-                for feed in sorted(self._feeds.all(), key=lambda feed: -feed.gatherer.waiting_bytes):
+                for feed in sorted(self._feeds.all(), key=lambda feed: -feed.batcher.waiting_bytes):
                     if self._slots.locked() or self._untaken >= self._limits.in_stages:
                         break
-                    batch = feed.gatherer.due(self._clock())
+                    batch = feed.batcher.due(self._clock())
                     if batch is not None:
                         await self._start(feed, batch)
 
@@ -199,10 +198,10 @@ class Intake:
         source, from_offset, begun = await self._consumer.restore(self.topic, partition)
         if begun:
             log.info("%s-%d: from offset %d, %d batches to do again", self.topic, partition, from_offset, len(begun))
-        gatherer = Gatherer(source, from_offset, begun, self._limits.batch)
-        return Feed(partition=partition, generation=generation, gatherer=gatherer, in_flight=deque())
+        batcher = Batcher(source, from_offset, begun, self._limits.batch)
+        return Feed(partition=partition, generation=generation, batcher=batcher, in_flight=deque())
 
-    async def _start(self, feed: Feed, batch: GatheredBatch) -> None:
+    async def _start(self, feed: Feed, batch: RawBatch) -> None:
         """Start to deliver a batch when there is room; called with :attr:`_starting` held."""
         await self._slots.acquire()
         if feed.revoked:
@@ -223,7 +222,7 @@ class Intake:
         self._untaken -= 1
         self._room.set()
 
-    async def _run(self, feed: Feed, batch: GatheredBatch, pending: Pending, taken: asyncio.Future[None]) -> None:
+    async def _run(self, feed: Feed, batch: RawBatch, pending: Pending, taken: asyncio.Future[None]) -> None:
         try:
             await self._deliver(batch, taken)
         except Exception as error:  # noqa: BLE001  whatever it is, nothing may be committed past this batch

@@ -32,9 +32,9 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 
 from pipeline.edges import aiokafka_private
-from pipeline.edges.raw_fetches import FetchedRange, hand_over_unopened
+from pipeline.edges.raw_fetches import FetchedRange, fetch_raw
 from pipeline.errors import Unavailable
-from pipeline.intake.fencing import Lease
+from pipeline.intake.fencing import Membership
 from pipeline.records.offsets import LogOffsets
 from pipeline.records.record import Fetch
 from pipeline.records.record_batches import described
@@ -76,10 +76,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return consumer
 
     async def on_start(self) -> None:
-        """Connect, and have the lease follow what the group's coordinator says, before the group is joined."""
+        """Connect, and have the membership follow what the group's coordinator says, before the group is joined."""
         await super().on_start()
-        hand_over_unopened(self._ensure_consumer())
-        confirm_by_answers(self._ensure_consumer(), self.consumer.lease)
+        fetch_raw(self._ensure_consumer())
+        confirm_by_answers(self._ensure_consumer(), self.consumer.membership)
 
     async def _fetch_records(self, *args: Any, **options: Any) -> dict[TopicPartition, Polled]:
         """Return what a poll hands over, as it stands in the moment in which the positions were moved."""
@@ -159,19 +159,19 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return committed
 
 
-def confirm_by_answers(consumer: AIOKafkaConsumer, lease: Lease) -> None:
-    """Have a lease follow the answers that a consumer gets from the group's coordinator."""
+def confirm_by_answers(consumer: AIOKafkaConsumer, membership: Membership) -> None:
+    """Have a membership follow the answers that a consumer gets from the group's coordinator."""
 
     async def watched(send: aiokafka_private.Send, request: Any) -> Any:
-        generation, sent_at = aiokafka_private.generation_of(consumer), lease.clock()
+        generation, sent_at = aiokafka_private.generation_of(consumer), membership.clock()
         if isinstance(request, LeaveGroupRequest):
-            lease.end()
+            membership.end()
         answer = await send(request)
         if isinstance(request, (HeartbeatRequest, SyncGroupRequest)):
             if answer.error_code == 0:
-                lease.confirm(generation, sent_at)
+                membership.confirm(generation, sent_at)
             elif answer.error_code in OVER:
-                lease.end()
+                membership.end()
         return answer
 
     aiokafka_private.watch_coordinator(consumer, watched)
@@ -185,7 +185,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.lease = Lease(self.app.conf.broker_session_timeout)
+        self.membership = Membership(self.app.conf.broker_session_timeout)
         self.handing_over = False
         """Whether fetches of a poll wait for the agents to take those before them."""
         self._done: dict[TP, int] = {}

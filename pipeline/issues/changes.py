@@ -10,7 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from pipeline.edges import kafka
-from pipeline.edges.kafka import Message
+from pipeline.edges.kafka import ProducerRecord
 from pipeline.edges.settings import KafkaSettings
 from pipeline.errors import Misconfigured
 from pipeline.issues.states import CONDITIONS, Issue, IssueStates
@@ -84,12 +84,13 @@ async def send_changes(settings: KafkaSettings, changes: Iterable[IssueChange]) 
         Unavailable: Kafka did not acknowledge one.
     """
     messages = [
-        Message(ISSUE_CHANGES.name, key_of(one.project, one.fingerprint), encode_issue_change(one)) for one in changes
+        ProducerRecord(ISSUE_CHANGES.name, key_of(one.project, one.fingerprint), encode_issue_change(one))
+        for one in changes
     ]
     await kafka.send_all(settings, messages, sent=lambda _message: None, refused=_refused)
 
 
-def _refused(_message: Message, reason: str) -> None:
+def _refused(_message: ProducerRecord, reason: str) -> None:
     raise Misconfigured(f"the change of the issue was not taken: {reason}")
 
 

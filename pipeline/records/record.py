@@ -119,7 +119,7 @@ class RecordBatch(Struct, frozen=True, gc=False):
     data: bytes
 
 
-class GatheredBatch(Struct):
+class RawBatch(Struct):
     """A batch whose records are still in their record batches.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""Record batches, unopened: what is said of them outside, and the records that are taken out of them.
+"""Record batches: what their headers say while they stay closed, and the records that are taken out of them.
 
 Kafka hands records over as producers sent them: together and compressed, a fifth of their size and less. They stay so
 until the stages want them, and are thrown away afterwards: a worker holds tens of thousands of events in a few

@@ -32,7 +32,7 @@ class Metrics:
         )
         self.stage_seconds = Counter(
             "aftershock_stage_seconds",
-            "Processing time by stage: decode, filter, scrub, fingerprint, rows, count, thin, encode",
+            "Processing time by stage: decode, filter, scrub, fingerprint, rows, count, downsample, encode",
             ("stage",),
             registry=self.registry,
         )

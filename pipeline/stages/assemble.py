@@ -8,8 +8,8 @@ from pipeline.fingerprint import Grouping
 from pipeline.inbound import Inbound
 from pipeline.issues.states import IssueStates
 from pipeline.scrub import Scrubber
-from pipeline.stages.batch import Begin, gathered
-from pipeline.stages.transform import Processor
+from pipeline.stages.batch import Begin, collected
+from pipeline.stages.transform import Transform
 from pipeline.tables.alerts import ALERTS_TABLE, alert_rows
 from pipeline.tables.check_ins import CHECK_INS_TABLE, CheckInRows
 from pipeline.tables.each import Each, MakeRows
@@ -34,7 +34,7 @@ from schemas.topics import (
 )
 
 
-def make_processes(settings: Settings, states: IssueStates | None = None) -> dict[str, Begin]:
+def make_transforms(settings: Settings, states: IssueStates | None = None) -> dict[str, Begin]:
     """Return how a batch begins of each topic that ends in tables, by the topic's name.
 
     ``states`` are the issues' states as the worker follows them.
@@ -43,7 +43,7 @@ def make_processes(settings: Settings, states: IssueStates | None = None) -> dic
     key = settings.hash_key.encode()
     prefix = settings.kafka.topic_prefix
     inbound = Inbound(settings.inbound)
-    events = make_processor(settings, states, scrubber).begin
+    events = make_transform(settings, states, scrubber).begin
     others: dict[str, tuple[tuple[str, ...], MakeRows]] = {
         SESSIONS.name: ((SESSIONS_TABLE, SESSION_AGGREGATES_TABLE), SessionRows(key, inbound)),
         LOGS.name: ((LOGS_TABLE,), LogRows(scrubber, key, inbound)),
@@ -58,20 +58,21 @@ def make_processes(settings: Settings, states: IssueStates | None = None) -> dic
         ERRORS.name: events,
         SPANS.name: events,
         **{
-            topic: gathered(Each(tables, rows, topic_prefix=prefix).process) for topic, (tables, rows) in others.items()
+            topic: collected(Each(tables, rows, topic_prefix=prefix).process)
+            for topic, (tables, rows) in others.items()
         },
     }
 
 
-def make_processor(
+def make_transform(
     settings: Settings, states: IssueStates | None = None, scrubber: Scrubber | None = None
-) -> Processor:
+) -> Transform:
     """Return the pure stages that errors and spans go through.
 
     ``states`` are the issues' states as the worker follows them; ``scrubber`` where there is one already.
     """
     partitions = COUNTS.partitions_with(settings.kafka.partitions)
-    return Processor(
+    return Transform(
         scrubber or Scrubber(settings.scrub),
         Grouping(settings.grouping),
         Counter(settings.rules, partitions, states),

@@ -14,7 +14,7 @@ from msgspec.json import Encoder
 
 from pipeline.records.record import Batch, Boundaries, Record, Source
 from pipeline.stages.messages import Apart, Ended, Lines
-from pipeline.tables.downsampling import Thinner
+from pipeline.tables.downsampling import Downsampler
 from pipeline.tables.result import BatchResult
 from pipeline.tables.rows import ERRORS_TABLE, Row
 from schemas.counts import encode_counts
@@ -39,7 +39,7 @@ Begin = Callable[[Source, Boundaries], Processing]
 """Begins a batch of one topic."""
 
 
-def gathered(process: Callable[[Batch], BatchResult]) -> Begin:
+def collected(process: Callable[[Batch], BatchResult]) -> Begin:
     """Return how a batch begins that is processed when all of its records are there."""
     return lambda source, boundaries: _Gathered(process, source, boundaries)
 
@@ -61,19 +61,19 @@ class _Gathered:
 
 
 class StagedBatch:
-    """A batch whose rows are thinned and come as lines.
+    """A batch whose rows are downsampled and come as lines.
 
     Args:
         processing: takes the records through the stages.
-        thinner: finds rows of errors for which others can stand.
+        downsampler: finds rows of errors for which others can stand.
     """
 
-    def __init__(self, processing: Processing, thinner: Thinner) -> None:
+    def __init__(self, processing: Processing, downsampler: Downsampler) -> None:
         self._processing = processing
-        self._thinning = thinner.begin()
+        self._downsampling = downsampler.begin()
         self._records = 0
         self._refused: list[DeadLetter] = []
-        self._seconds = {"thin": 0.0, "encode": 0.0}
+        self._seconds = {"downsample": 0.0, "encode": 0.0}
 
     def take(self, records: Sequence[Record]) -> Lines:
         """Take the next records; return the rows that are settled by now."""
@@ -91,19 +91,21 @@ class StagedBatch:
         outcome = self._processing.end()
         settled = self._settled()
         started = time.perf_counter()
-        kept, thinned = self._thinning.end(outcome.counts.values())
-        self._seconds["thin"] += time.perf_counter() - started
+        kept, downsampled = self._downsampling.end(outcome.counts.values())
+        self._seconds["downsample"] += time.perf_counter() - started
         left = Lines(self._encoded({ERRORS_TABLE: kept}))
         counts = {partition: encode_counts(message) for partition, message in outcome.counts.items()}
         letters = [letter for _, letter in outcome.dead] + self._refused
         seconds = {**outcome.seconds, **self._seconds}
-        return [settled, left, Ended(self._records, counts, letters, outcome.filtered, thinned, seconds)]
+        return [settled, left, Ended(self._records, counts, letters, outcome.filtered, downsampled, seconds)]
 
     def _settled(self) -> Lines:
         started = time.perf_counter()
         rows = self._processing.outcome.rows
-        found = {**rows, ERRORS_TABLE: self._thinning.settle(rows[ERRORS_TABLE])} if rows.get(ERRORS_TABLE) else rows
-        self._seconds["thin"] += time.perf_counter() - started
+        found = (
+            {**rows, ERRORS_TABLE: self._downsampling.settle(rows[ERRORS_TABLE])} if rows.get(ERRORS_TABLE) else rows
+        )
+        self._seconds["downsample"] += time.perf_counter() - started
         lines = self._encoded(found)
         for taken in rows.values():
             taken.clear()

@@ -20,12 +20,12 @@ from pipeline.records.record_batches import Unreadable, described, records_of
 from pipeline.runtime.logs import configure_logs
 from pipeline.runtime.memory import collect_seldom, share_one_heap
 from pipeline.stages import messages
-from pipeline.stages.assemble import make_processes
+from pipeline.stages.assemble import make_transforms
 from pipeline.stages.batch import ApartBatch, StagedBatch
 from pipeline.stages.channel import Channel
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.dead_letters import unreadable_letter
-from pipeline.tables.downsampling import Thinner
+from pipeline.tables.downsampling import Downsampler
 
 log = logging.getLogger(__name__)
 
@@ -98,8 +98,8 @@ class Stages:
     def __init__(self, setup: messages.Setup) -> None:
         settings = pickle.loads(setup.settings)  # noqa: S301  the worker's own
         self._states = IssueStates()
-        self._processes = make_processes(settings, self._states)
-        self._thinner = Thinner(settings.storage)
+        self._processes = make_transforms(settings, self._states)
+        self._downsampler = Downsampler(settings.storage)
         self._prefix = settings.kafka.topic_prefix
         self._batch: OpenedBatch | None = None
 
@@ -121,7 +121,7 @@ class Stages:
     def _begun(self, begin: messages.Begin) -> OpenedBatch:
         source = Source(begin.topic, begin.incarnation, begin.partition)
         processing = self._processes[begin.topic](source, Boundaries(begin.first, begin.last))
-        batch = ApartBatch(processing, COLUMNS) if begin.apart else StagedBatch(processing, self._thinner)
+        batch = ApartBatch(processing, COLUMNS) if begin.apart else StagedBatch(processing, self._downsampler)
         return OpenedBatch(begin, self._prefix + begin.topic, batch)
 
 

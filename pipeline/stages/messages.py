@@ -86,7 +86,7 @@ class Ended(Struct, tag=3, array_like=True):
     * ``counts``: the message for each counts partition.
     * ``dead``: the letters of those that were refused; each names the offset.
     * ``filtered``: how many events each filter setting dropped, and sampling.
-    * ``thinned``: how many events have no row of their own because others stand for them.
+    * ``downsampled``: how many events have no row of their own because others stand for them.
     * ``seconds``: how long each stage took.
     """
 
@@ -94,7 +94,7 @@ class Ended(Struct, tag=3, array_like=True):
     counts: dict[int, bytes]
     dead: list[DeadLetter]
     filtered: dict[str, int]
-    thinned: int
+    downsampled: int
     seconds: dict[str, float]
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from pipeline.config.settings import Settings
 from pipeline.errors import AftershockError, Misconfigured
-from pipeline.records.record import GatheredBatch, RecordBatch
+from pipeline.records.record import RawBatch, RecordBatch
 from pipeline.stages import messages
 from pipeline.stages.channel import Channel
 from schemas.issue_change import IssueChange
@@ -77,7 +77,7 @@ class StageProcess:
         self._sender.submit(self._send, messages.Change(project, fingerprint, change))
 
     async def process(
-        self, batch: GatheredBatch, taken: asyncio.Future[None], rows: Callable[[str, bytes], None]
+        self, batch: RawBatch, taken: asyncio.Future[None], rows: Callable[[str, bytes], None]
     ) -> messages.Ended:
         """Take a batch through the stages.
 
@@ -96,7 +96,7 @@ class StageProcess:
             taken.set_result(None)
         return await asyncio.shield(received)
 
-    async def rows_apart(self, batch: GatheredBatch, table: str) -> list[tuple[int, bytes]]:
+    async def rows_apart(self, batch: RawBatch, table: str) -> list[tuple[int, bytes]]:
         """Return each row that all of a batch's events make in a table, with its event's offset.
 
         Raises:
@@ -118,7 +118,7 @@ class StageProcess:
             self._process.wait()
 
     def _exchange(
-        self, batch: GatheredBatch, receive: Callable[[], Result], *, apart: bool
+        self, batch: RawBatch, receive: Callable[[], Result], *, apart: bool
     ) -> tuple[asyncio.Future[None], asyncio.Future[Result]]:
         loop = asyncio.get_running_loop()
         sent = loop.run_in_executor(self._sender, self._send_batch, batch, apart)
@@ -128,7 +128,7 @@ class StageProcess:
             half.add_done_callback(_looked_at)
         return sent, received
 
-    def _send_batch(self, batch: GatheredBatch, apart: bool) -> None:
+    def _send_batch(self, batch: RawBatch, apart: bool) -> None:
         source, boundaries = batch.source, batch.boundaries
         self._send(messages.Begin(*source, boundaries.first, boundaries.last, batch.start, apart))
         for record_batches in _pieces(batch.record_batches):

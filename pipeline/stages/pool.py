@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from pipeline.config.settings import Settings
-from pipeline.records.record import GatheredBatch
+from pipeline.records.record import RawBatch
 from pipeline.stages.messages import Ended
 from pipeline.stages.parent import StageProcess
 from schemas.issue_change import IssueChange
@@ -39,9 +39,7 @@ class StagePool:
         for process in self._processes:
             process.note(project, fingerprint, change)
 
-    async def process(
-        self, batch: GatheredBatch, taken: asyncio.Future[None], rows: Callable[[str, bytes], None]
-    ) -> Ended:
+    async def process(self, batch: RawBatch, taken: asyncio.Future[None], rows: Callable[[str, bytes], None]) -> Ended:
         """Take a batch through the stages: see :meth:`pipeline.stages.parent.StageProcess.process`.
 
         Raises:
@@ -50,7 +48,7 @@ class StagePool:
         with self._idlest() as process:
             return await process.process(batch, taken, rows)
 
-    async def rows_apart(self, batch: GatheredBatch, table: str) -> list[tuple[int, bytes]]:
+    async def rows_apart(self, batch: RawBatch, table: str) -> list[tuple[int, bytes]]:
         """Return each row that all of a batch's events make in a table, with its event's offset.
 
         Raises:

@@ -55,7 +55,7 @@ class Item(Struct, gc=False):
     occurrence: Counted | None = None
 
 
-class Processor:
+class Transform:
     """The pure stages, compiled once for a configuration.
 
     Args:
@@ -216,7 +216,7 @@ class Processing:
         outcome: what has become of the records so far. Whoever takes rows out of it takes them out of the result.
     """
 
-    def __init__(self, processor: Processor, source: Source, boundaries: Boundaries) -> None:
+    def __init__(self, processor: Transform, source: Source, boundaries: Boundaries) -> None:
         self._processor = processor
         self._source = source
         self._boundaries = boundaries

@@ -26,7 +26,7 @@ from pipeline.payload.decode import decode
 from pipeline.payload.kinds import is_span
 from pipeline.payload.route import route
 from pipeline.records.record import Batch, Boundaries, Source
-from pipeline.stages.transform import Item, Processor, kind_of
+from pipeline.stages.transform import Item, Transform, kind_of
 from pipeline.tables.result import BatchResult
 from pipeline.tables.rows import ERROR_COLUMNS, ERRORS_TABLE, SPAN_COLUMNS, SPANS_TABLE, Row
 from schemas.topics import ERRORS, SPANS
@@ -71,7 +71,7 @@ class Tryout:
 
     def __init__(
         self,
-        processor: Processor,
+        processor: Transform,
         inbound: Inbound,
         *,
         project: str = "",

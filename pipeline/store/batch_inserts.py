@@ -11,7 +11,7 @@ from typing import Protocol
 from pipeline.edges.clickhouse import ClickHouse, RequestRejected
 from pipeline.edges.retry import until_available
 from pipeline.errors import Unavailable
-from pipeline.records.record import Boundaries, GatheredBatch, Source
+from pipeline.records.record import Boundaries, RawBatch, Source
 from pipeline.runtime.metrics import Metrics
 from pipeline.store.view_targets import insert_token
 
@@ -61,7 +61,7 @@ class BatchInserts:
         self._metrics = metrics
         self.retried = metrics.retries.labels("clickhouse").inc
 
-    async def insert(self, batch: GatheredBatch, table: str, rows: Iterator[bytes], part: str = "") -> None:
+    async def insert(self, batch: RawBatch, table: str, rows: Iterator[bytes], part: str = "") -> None:
         """Insert rows that the stages have made of a batch; ``part`` tells the pieces of a divided batch apart.
 
         Raises:
@@ -73,7 +73,7 @@ class BatchInserts:
         self._metrics.insert_seconds.labels(table).observe(time.perf_counter() - started)
 
     async def insert_into(
-        self, batch: GatheredBatch, table: str, columns: Sequence[str], rows: bytes | Iterator[bytes], part: str = ""
+        self, batch: RawBatch, table: str, columns: Sequence[str], rows: bytes | Iterator[bytes], part: str = ""
     ) -> None:
         """Insert rows of a batch, under a token of their own; with more care where they may be there already.
 

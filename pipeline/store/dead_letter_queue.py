@@ -11,7 +11,7 @@ from msgspec.json import Encoder
 
 from pipeline.edges.kafka import Send
 from pipeline.edges.retry import until_available
-from pipeline.records.record import GatheredBatch, Record
+from pipeline.records.record import RawBatch, Record
 from pipeline.records.record_batches import KafkaRecord, Unreadable, records_of
 from pipeline.runtime.metrics import Metrics
 from pipeline.store.batch_inserts import BatchInserts
@@ -45,7 +45,7 @@ class DeadLetterQueue:
         self._send = send
         self._retried = metrics.retries.labels("kafka").inc
 
-    async def put(self, batch: GatheredBatch, refusals: Sequence[Refusal]) -> None:
+    async def put(self, batch: RawBatch, refusals: Sequence[Refusal]) -> None:
         """Send dead letters to their topic, then their headers to ClickHouse; returns when both have them."""
         for record, letter in refusals:
             await until_available(partial(self._sent, record, letter), self._retried)
@@ -59,7 +59,7 @@ class DeadLetterQueue:
         await self._send(DEAD_LETTERS.name, record.value or b"", key=record.key, headers=letter.headers())
 
 
-def refused_by_clickhouse(batch: GatheredBatch, offset: int, code: int) -> Refusal:
+def refused_by_clickhouse(batch: RawBatch, offset: int, code: int) -> Refusal:
     """Return the letter for an event of which ClickHouse does not take a row, with its record."""
     record = _records(batch, {offset})[offset]
     now_ms = int(time.time() * 1000)
@@ -68,13 +68,13 @@ def refused_by_clickhouse(batch: GatheredBatch, offset: int, code: int) -> Refus
     return record, letter
 
 
-def with_records(batch: GatheredBatch, dead: Sequence[DeadLetter]) -> list[Refusal]:
+def with_records(batch: RawBatch, dead: Sequence[DeadLetter]) -> list[Refusal]:
     """Return dead letters with the records that they are about."""
     records = _records(batch, {letter.offset for letter in dead})
     return [(records[letter.offset], letter) for letter in dead]
 
 
-def _records(batch: GatheredBatch, offsets: Collection[int]) -> dict[int, Record]:
+def _records(batch: RawBatch, offsets: Collection[int]) -> dict[int, Record]:
     """Return the records with these offsets; a record batch in place of one that cannot be taken out of it."""
     found: dict[int, Record] = {}
     topic, partition = batch.source.topic, batch.source.partition

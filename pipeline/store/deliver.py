@@ -1,4 +1,4 @@
-"""Deliver: one batch, all the way. Only when everything is acknowledged is the batch done.
+"""Delivery of one batch, exactly once. Only when everything is acknowledged may its offsets be committed.
 
 The order is what makes crashes harmless: the batch is written to the ledger; then its rows go to ClickHouse and
 its counts and dead letters to Kafka, all of them marked with the batch's boundaries. Whatever had arrived already
@@ -18,7 +18,7 @@ from pipeline.edges.clickhouse import RequestRejected
 from pipeline.edges.kafka import Send
 from pipeline.edges.retry import until_available
 from pipeline.intake.ledger import Ledger
-from pipeline.records.record import GatheredBatch, Source
+from pipeline.records.record import RawBatch, Source
 from pipeline.runtime.metrics import Metrics
 from pipeline.stages.messages import Ended
 from pipeline.store.batch_inserts import BatchInserts
@@ -34,15 +34,13 @@ log = logging.getLogger(__name__)
 class Stages(Protocol):
     """What takes batches through the pure stages; see :class:`pipeline.stages.pool.StagePool`."""
 
-    async def process(
-        self, batch: GatheredBatch, taken: asyncio.Future[None], rows: Callable[[str, bytes], None]
-    ) -> Ended:
+    async def process(self, batch: RawBatch, taken: asyncio.Future[None], rows: Callable[[str, bytes], None]) -> Ended:
         """Return what has become of a batch; ``rows`` is called in a thread, by and by, each time for one table.
 
         ``taken`` is set when another batch may come.
         """
 
-    async def rows_apart(self, batch: GatheredBatch, table: str) -> list[ApartRow]:
+    async def rows_apart(self, batch: RawBatch, table: str) -> list[ApartRow]:
         """Return each row that all of a batch's events make in a table."""
 
 
@@ -78,7 +76,7 @@ class Delivery:
         self._metrics = metrics
         self._turns: Turns[tuple[Source, int]] = Turns()
 
-    async def deliver(self, batch: GatheredBatch, taken: asyncio.Future[None]) -> None:
+    async def deliver(self, batch: RawBatch, taken: asyncio.Future[None]) -> None:
         """Deliver one batch; returns when all of it is acknowledged, however long that takes.
 
         Batches of a partition are handed over in their order, and send their counts in it: the consumer of ``counts``
@@ -91,7 +89,7 @@ class Delivery:
         with self._turns.take((batch.source, batch.generation)) as turn:
             await self._deliver(batch, taken, turn)
 
-    async def _deliver(self, batch: GatheredBatch, taken: asyncio.Future[None], turn: Turn) -> None:
+    async def _deliver(self, batch: RawBatch, taken: asyncio.Future[None], turn: Turn) -> None:
         started = time.perf_counter()
         begun = asyncio.create_task(self._begin(batch))
         try:
@@ -107,14 +105,14 @@ class Delivery:
             await self._dead_letters.put(batch, refusals)
         self._account(batch, ended, len(refusals), time.perf_counter() - started)
 
-    async def _begin(self, batch: GatheredBatch) -> None:
+    async def _begin(self, batch: RawBatch) -> None:
         """Write the batch down while its partition is held: then whoever has it next finds the batch in the ledger."""
         await self._held(batch.generation)
         await self._inserts.until_done(lambda: self._ledger.begin(batch.source, batch.boundaries, batch.generation))
         await self._held(batch.generation)
 
     async def _through(
-        self, batch: GatheredBatch, taken: asyncio.Future[None], begun: asyncio.Future[None]
+        self, batch: RawBatch, taken: asyncio.Future[None], begun: asyncio.Future[None]
     ) -> tuple[Inserts, Ended]:
         """Take a batch through the stages, and send its rows to ClickHouse meanwhile, once it is written down."""
 
@@ -135,7 +133,7 @@ class Delivery:
         return inserts, ended
 
     async def _stored(
-        self, batch: GatheredBatch, inserts: Inserts, taken: asyncio.Future[None], begun: asyncio.Future[None]
+        self, batch: RawBatch, inserts: Inserts, taken: asyncio.Future[None], begun: asyncio.Future[None]
     ) -> list[Refusal]:
         """Return when all rows are stored, however often that takes; and the events that ClickHouse refuses."""
         running: Inserts | None = inserts
@@ -166,14 +164,14 @@ class Delivery:
         retried = self._metrics.retries.labels("kafka").inc
         await until_available(lambda: _awaited(self._send(topic, value, **options)), retried)
 
-    def _account(self, batch: GatheredBatch, ended: Ended, dead: int, seconds: float) -> None:
+    def _account(self, batch: RawBatch, ended: Ended, dead: int, seconds: float) -> None:
         topic = batch.source.topic
-        filtered, thinned = sum(ended.filtered.values()), ended.thinned
+        filtered, downsampled = sum(ended.filtered.values()), ended.downsampled
         events = self._metrics.events
         # Where ClickHouse refused a row, all were stored whole after all: then this is too low, but never below zero.
-        events.labels(topic, "stored").inc(max(ended.records - dead - filtered - thinned, 0))
-        if thinned:
-            events.labels(topic, "counted").inc(thinned)
+        events.labels(topic, "stored").inc(max(ended.records - dead - filtered - downsampled, 0))
+        if downsampled:
+            events.labels(topic, "counted").inc(downsampled)
         if dead:
             events.labels(topic, "dead_letter").inc(dead)
             log.warning("%d events of %s became dead letters: see `aftershock dead-letters list`", dead, topic)

@@ -1,8 +1,8 @@
-"""Inserts: the rows of a batch on their way to ClickHouse, one insert a table, sent on while the stages go on.
+"""The inserts of one batch, one per table, streamed to ClickHouse while the stages still make rows.
 
-What is sent is not kept, and of what ClickHouse does not read yet only so much waits: the stages wait then. When an
-insert fails, the batch goes through the stages again: its records are there until it is done, and its token makes
-ClickHouse drop what had arrived.
+Rows that were sent are not kept. Backpressure: at most :data:`MOST_WAITING` bytes wait to be read by ClickHouse; then
+the stages wait. When an insert fails, the batch goes through the stages again: its records are held until it is done,
+and its token makes ClickHouse drop what had arrived.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class GivenUp(Exception):
 
 
 class Room:
-    """What is left of the bytes that may wait, for whoever brings them, in one thread, and takes them, in others.
+    """Byte-counting semaphore between the stages' thread, which fills it, and the inserts' threads, which drain it.
 
     Args:
-        most: how many may wait, and one piece more.
+        most: how many bytes may wait; one piece may exceed it.
     """
 
     def __init__(self, most: int) -> None:
@@ -41,7 +41,7 @@ class Room:
         self._changed = threading.Condition()
 
     def take(self, size: int, alive: Callable[[], bool]) -> None:
-        """Return when so many bytes may be brought.
+        """Acquire bytes, and return when there is room for them.
 
         Raises:
             GivenUp: nobody is ``alive`` any more who would take those that wait.
@@ -54,13 +54,13 @@ class Room:
             self._waiting += size
 
     def free(self, size: int) -> None:
-        """Say that so many bytes were taken."""
+        """Release bytes that were read."""
         with self._changed:
             self._waiting -= size
             self._changed.notify()
 
     def unbind(self) -> None:
-        """Have nobody wait any more."""
+        """Lift the bound: nobody waits any more."""
         with self._changed:
             self._bounded = False
             self._changed.notify()

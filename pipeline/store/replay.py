@@ -21,7 +21,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from pipeline.edges import kafka
-from pipeline.edges.kafka import Message
+from pipeline.edges.kafka import ProducerRecord
 from pipeline.edges.settings import KafkaSettings
 from pipeline.errors import Unavailable
 from schemas.dead_letter import REPLAYED_FROM, DeadLetter, Replay, letter_id
@@ -101,7 +101,7 @@ async def replay(
     letters: Iterable[Letter],
     read_to: Mapping[int, int],
     *,
-    refused: Callable[[Message, str], None],
+    refused: Callable[[ProducerRecord, str], None],
 ) -> int:
     """Send letters back; return how many were sent. Those that another replay has claimed meanwhile are left to it.
 
@@ -117,7 +117,7 @@ async def replay(
     wanted = {(letter.partition, letter.offset) for letter in letters if letter.id in ours}
     count = 0
     async for messages in _in_parts(_originals(settings, wanted)):
-        sent: list[Message] = []
+        sent: list[ProducerRecord] = []
         await kafka.send_all(settings, messages, sent=sent.append, refused=refused)
         notes = [_note(message.origin, run, "sent") for message in sent]
         await kafka.send_all(settings, notes, sent=_nothing, refused=_never)
@@ -135,7 +135,7 @@ async def _won(settings: KafkaSettings, run: str, read_to: Mapping[int, int]) ->
     return {letter for letter, winner in first.items() if winner == run}
 
 
-async def _originals(settings: KafkaSettings, wanted: set[tuple[int, int]]) -> AsyncIterator[Message]:
+async def _originals(settings: KafkaSettings, wanted: set[tuple[int, int]]) -> AsyncIterator[ProducerRecord]:
     """Yield the messages to send for the letters at these places of the dead-letters topic."""
     starts: dict[int, int] = {}
     for partition, offset in wanted:
@@ -150,11 +150,11 @@ async def _originals(settings: KafkaSettings, wanted: set[tuple[int, int]]) -> A
             headers.append(("project", letter.origin.project.encode()))
         if letter.origin.weight != 1:
             headers.append(("weight", str(letter.origin.weight).encode()))
-        yield Message(letter.origin.topic, record.key, record.value or b"", headers, letter.id)
+        yield ProducerRecord(letter.origin.topic, record.key, record.value or b"", headers, letter.id)
 
 
-async def _in_parts(messages: AsyncIterator[Message]) -> AsyncIterator[list[Message]]:
-    part: list[Message] = []
+async def _in_parts(messages: AsyncIterator[ProducerRecord]) -> AsyncIterator[list[ProducerRecord]]:
+    part: list[ProducerRecord] = []
     size = 0
     async for message in messages:
         part.append(message)
@@ -166,13 +166,13 @@ async def _in_parts(messages: AsyncIterator[Message]) -> AsyncIterator[list[Mess
         yield part
 
 
-def _note(letter: str, run: str, state: str) -> Message:
-    return Message(DEAD_LETTERS.name, letter.encode(), b"", Replay(letter, run, state).headers(), letter)
+def _note(letter: str, run: str, state: str) -> ProducerRecord:
+    return ProducerRecord(DEAD_LETTERS.name, letter.encode(), b"", Replay(letter, run, state).headers(), letter)
 
 
-def _nothing(_message: Message) -> None:
+def _nothing(_message: ProducerRecord) -> None:
     """Not counted: claims and notes are not letters."""
 
 
-def _never(message: Message, reason: str) -> None:
+def _never(message: ProducerRecord, reason: str) -> None:
     raise Unavailable(f"the dead-letters topic did not take the claim of {message.origin}: {reason}")

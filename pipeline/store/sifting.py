@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from pipeline.edges.clickhouse import RequestRejected
 from pipeline.edges.retry import until_available
 from pipeline.errors import Unavailable
-from pipeline.records.record import GatheredBatch, RecordBatch
+from pipeline.records.record import RawBatch, RecordBatch
 from pipeline.store.batch_inserts import BatchInserts
 from pipeline.store.dead_letter_queue import Refusal, refused_by_clickhouse
 
@@ -30,7 +30,7 @@ ApartRow = tuple[int, bytes]
 class Stages(Protocol):
     """What makes the rows of a batch once more."""
 
-    async def rows_apart(self, batch: GatheredBatch, table: str) -> list[ApartRow]:
+    async def rows_apart(self, batch: RawBatch, table: str) -> list[ApartRow]:
         """Return each row that all of a batch's events make in a table."""
 
 
@@ -51,7 +51,7 @@ class Sifting:
         """Note that ClickHouse has taken rows of a table: it is not the table that it refuses."""
         self._refused[table] = 0
 
-    async def sift(self, batch: GatheredBatch, table: str) -> list[Refusal]:
+    async def sift(self, batch: RawBatch, table: str) -> list[Refusal]:
         """Insert all rows of a table but those that ClickHouse refuses; return their events.
 
         They are made again, some record batches' at a time, and again while it refuses them all.
@@ -63,7 +63,7 @@ class Sifting:
                 refusals += await self._sifted(part, table, rows, str(number))
         return refusals
 
-    async def _sifted(self, batch: GatheredBatch, table: str, rows: list[ApartRow], name: str) -> list[Refusal]:
+    async def _sifted(self, batch: RawBatch, table: str, rows: list[ApartRow], name: str) -> list[Refusal]:
         async def once() -> list[Refusal]:
             refusals: list[Refusal] = []
             await self._halve(batch, table, rows, refusals, name)
@@ -73,7 +73,7 @@ class Sifting:
 
     async def _halve(
         self,
-        batch: GatheredBatch,
+        batch: RawBatch,
         table: str,
         rows: list[ApartRow],
         refusals: list[Refusal],
@@ -102,7 +102,7 @@ class Sifting:
         self._refused[table] += 1
 
 
-def _parts(batch: GatheredBatch) -> Iterator[GatheredBatch]:
+def _parts(batch: RawBatch) -> Iterator[RawBatch]:
     """Yield the batch in parts of so many records that their rows can be held; always the same ones."""
     part: list[RecordBatch] = []
     count = 0

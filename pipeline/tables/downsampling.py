@@ -1,4 +1,4 @@
-"""Thin: of an issue that makes noise, some events are stored whole and stand for the others. Pure; nothing is lost.
+"""Downsampling: of a noisy issue, some events are stored whole and stand for the others. Pure; every sum stays exact.
 
 Of each issue and minute (of event time) the first events are stored whole. Beyond that one in so many is, and its row
 stands for those that are not: it has their weights in ``sample_weight``, their users in ``other_users``, and what was
@@ -53,8 +53,8 @@ class _Limit(NamedTuple):
     then_one_in: int
 
 
-class Thinner:
-    """Thins the batches of a worker. Not for use by several threads at once: it remembers how many events there were.
+class Downsampler:
+    """Downsamples the batches of a worker; it remembers how many events there were, and is not thread-safe.
 
     Args:
         settings: how many are stored.
@@ -79,12 +79,12 @@ class Thinner:
         self._seen: dict[int, int] = {}
         self._seen_before: dict[int, int] = {}
 
-    def begin(self) -> Thinning:
+    def begin(self) -> DownsampledBatch:
         """Begin a batch. One at a time: it is numbered behind the one before it."""
-        return Thinning(self)
+        return DownsampledBatch(self)
 
     def number(self, rows: list[Row]) -> dict[int, int]:
-        """Count rows; return those that may be thinned, with how many there were of their issue and minute by then."""
+        """Count rows; return those that may be left out, with how many there were of their issue and minute by then."""
         late: dict[int, int] = {}
         seen, least = self._seen, self._least
         for at, row in enumerate(rows):
@@ -110,21 +110,21 @@ class Thinner:
         return next((limit for fits, limit in self._places if fits(project)), self._limit)
 
 
-class Thinning:
+class DownsampledBatch:
     """Thins one batch, whose rows come little by little.
 
     Args:
-        thinner: knows how many events there were before.
+        downsampler: knows how many events there were before.
     """
 
-    def __init__(self, thinner: Thinner) -> None:
-        self._thinner = thinner
+    def __init__(self, downsampler: Downsampler) -> None:
+        self._downsampler = downsampler
         self._late: list[Row] = []
         self._numbers: list[int] = []
 
     def settle(self, rows: list[Row]) -> list[Row]:
         """Take the batch's next rows; return those that are stored as they are, and keep the others."""
-        late = self._thinner.number(rows) if self._thinner.active else {}
+        late = self._downsampler.number(rows) if self._downsampler.active else {}
         if not late:
             return rows
         self._late += (rows[at] for at in late)
@@ -137,7 +137,7 @@ class Thinning:
         ``counts`` are the batch's: the events that they name are stored.
         """
         rows = self._late
-        stays = {at for at, number in enumerate(self._numbers) if self._thinner.stores(rows[at], number)}
+        stays = {at for at, number in enumerate(self._numbers) if self._downsampler.stores(rows[at], number)}
         if len(stays) == len(rows):
             return rows, 0
         named = _named(counts)
@@ -146,12 +146,12 @@ class Thinning:
             stored = _extremes(rows, cell) | {at for at in cell if at in stays or rows[at][_EVENT_ID] in named}
             _share_out(cell, stored, stands_for)
         gone = {other for others in stands_for.values() for other in others}
-        thinned = [
+        left_out = [
             _for_all(row, [rows[other] for other in stands_for[at]]) if at in stands_for else row
             for at, row in enumerate(rows)
             if at not in gone
         ]
-        return thinned, len(gone)
+        return left_out, len(gone)
 
 
 def _named(counts: Iterable[CountsBatch]) -> set[str]:

@@ -26,7 +26,7 @@ from pipeline.edges.clickhouse import ClickHouse
 from pipeline.edges.clickhouse_threads import ClickHouseThreads
 from pipeline.edges.compression import compress_fast
 from pipeline.edges.raw_fetches import fetch_handler
-from pipeline.intake.batching import Limits
+from pipeline.intake.batching import BatchLimits
 from pipeline.intake.group_consumer import GroupConsumer
 from pipeline.intake.intake import Intake, IntakeLimits
 from pipeline.intake.ledger import Ledger
@@ -137,7 +137,7 @@ class Worker:
 
     def _intake(self, topic: str) -> Intake:
         worker = self._settings.worker
-        batch = Limits(worker.batch_events, worker.batch_bytes, DECOMPRESSED_BYTES, worker.linger_ms / 1000)
+        batch = BatchLimits(worker.batch_events, worker.batch_bytes, DECOMPRESSED_BYTES, worker.linger_ms / 1000)
         return Intake(
             topic,
             limits=IntakeLimits(batch, worker.batches_in_flight, worker.stage_processes),

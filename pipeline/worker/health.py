@@ -143,7 +143,7 @@ class Health:
         consumer = self._app.consumer
         assigned = self._assigned()
         # A worker more than there are partitions has none, and waits to step in.
-        self._placed = bool(assigned) or consumer.lease.holds(self._app.consumer_generation_id)
+        self._placed = bool(assigned) or consumer.membership.holds(self._app.consumer_generation_id)
         self._was_placed = self._was_placed or self._placed
         kafka_tps = [TopicPartition(*tp) for tp in assigned]
         if not assigned:

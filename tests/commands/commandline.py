@@ -13,7 +13,7 @@ from pipeline.commands import cli
 from pipeline.config.settings import Settings, load_settings
 from pipeline.edges import kafka as kafka_edge
 from pipeline.edges.clickhouse import ClickHouse
-from pipeline.edges.kafka import Message
+from pipeline.edges.kafka import ProducerRecord
 from pipeline.errors import AftershockError
 
 
@@ -42,10 +42,10 @@ class Commands:
 
         return asyncio.run(read())
 
-    def put(self, messages: Iterable[Message]) -> None:
+    def put(self, messages: Iterable[ProducerRecord]) -> None:
         """Send messages, each acknowledged by the broker."""
 
-        def refused(message: Message, reason: str) -> None:
+        def refused(message: ProducerRecord, reason: str) -> None:
             raise AssertionError(f"{message.origin}: {reason}")
 
         asyncio.run(kafka_edge.send_all(self.settings.kafka, messages, sent=lambda _message: None, refused=refused))

@@ -17,7 +17,7 @@ from commandline import Commands
 from msgspec.structs import replace
 
 from pipeline.commands.alerts import line_of
-from pipeline.edges.kafka import Message
+from pipeline.edges.kafka import ProducerRecord
 from pipeline.errors import Misconfigured
 from schemas.alert import decode_alert, encode_alert
 
@@ -40,8 +40,8 @@ def killed_afterwards(process: subprocess.Popen[bytes]) -> Iterator[None]:
         process.kill()
 
 
-def message(value: bytes) -> Message:
-    return Message("alerts", b"key", value)
+def message(value: bytes) -> ProducerRecord:
+    return ProducerRecord("alerts", b"key", value)
 
 
 def test_alerts_from_the_beginning_are_the_messages_themselves(aftershock: Commands) -> None:

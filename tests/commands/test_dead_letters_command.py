@@ -10,7 +10,7 @@ from typing import Any
 
 from commandline import Commands
 
-from pipeline.edges.kafka import Message
+from pipeline.edges.kafka import ProducerRecord
 from pipeline.errors import Refused
 from pipeline.store.replay import contents, replay
 from schemas.dead_letter import DeadLetter, Replay, letter_id
@@ -21,10 +21,10 @@ NOW_MS = int(time.time()) * 1000 - 3_600_000
 
 def buried(
     offset: int, value: bytes = SECRET, stage: str = "decode", topic: str = "errors", weight: float = 1
-) -> Message:
+) -> ProducerRecord:
     """Return a letter as a worker buries it."""
     letter = DeadLetter(topic, 1, offset, stage, "not JSON", NOW_MS + offset, project="shop", weight=weight)
-    return Message("dead-letters", b"key %d" % offset, value, letter.headers())
+    return ProducerRecord("dead-letters", b"key %d" % offset, value, letter.headers())
 
 
 def replayed(aftershock: Commands, topic: str = "errors") -> list[tuple[bytes, bytes, dict[str, bytes]]]:
@@ -125,7 +125,7 @@ def test_letters_are_chosen_by_stage_and_by_name(aftershock: Commands) -> None:
 def test_an_unfinished_replay_leaves_letters_unsure_and_does_not_send_them_by_itself(aftershock: Commands) -> None:
     """A claim without its second note: perhaps it was sent. Only a person who names it has it sent again."""
     claim = Replay(letter_id(DeadLetter("errors", 1, 7, "", "", 0), SECRET), "ab" * 16, "claimed")
-    aftershock.put([buried(7), Message("dead-letters", claim.replayed.encode(), b"", claim.headers())])
+    aftershock.put([buried(7), ProducerRecord("dead-letters", claim.replayed.encode(), b"", claim.headers())])
     assert states(aftershock) == {"errors/1/7": "unsure"}
     result = aftershock.run("dead-letters", "replay")
     assert "replay --again 0-0" in result.stderr

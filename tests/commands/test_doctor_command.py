@@ -9,7 +9,7 @@ from pathlib import Path
 from commandline import Commands
 from logbook import Logbook
 
-from pipeline.edges.kafka import Message
+from pipeline.edges.kafka import ProducerRecord
 
 
 def findings(commands: Commands, *options: str, **environment: str) -> tuple[int, dict[str, dict[str, str]]]:
@@ -74,7 +74,7 @@ def test_a_setting_that_is_not_valid_is_a_finding(bare: Commands, tmp_path: Path
 
 
 def test_messages_that_nobody_takes_are_a_problem(aftershock: Commands) -> None:
-    aftershock.put([Message("errors", None, b"{}"), Message("spans", None, b"{}")])
+    aftershock.put([ProducerRecord("errors", None, b"{}"), ProducerRecord("spans", None, b"{}")])
     code, found = findings(aftershock)
     assert code == 1
     assert found["lag"]["detail"].startswith("errors 1, spans 1, counts 0, alerts 0")

@@ -10,7 +10,7 @@ import pytest
 from commandline import Commands
 from msgspec.json import Encoder
 
-from pipeline.edges.kafka import Message
+from pipeline.edges.kafka import ProducerRecord
 from pipeline.errors import Misconfigured
 from pipeline.records.record import Batch, Boundaries, Source
 from pipeline.tables.each import Each
@@ -237,7 +237,7 @@ def test_a_fingerprint_that_is_none_or_several_is_refused(stored: Commands) -> N
 
 
 def test_messages_that_are_no_changes_are_passed_over(stored: Commands) -> None:
-    stored.put([Message("issue-changes", b"shop/" + A.encode(), b"hunter2")])
+    stored.put([ProducerRecord("issue-changes", b"shop/" + A.encode(), b"hunter2")])
     assert run(stored, "resolve", A) == f"shop/{A}: resolved\n"
 
 

@@ -18,7 +18,7 @@ from pipeline.commands.process import arriving, command
 from pipeline.config.settings import Settings
 from pipeline.errors import Misconfigured
 from pipeline.inbound import EVERYTHING
-from pipeline.stages.assemble import make_processor
+from pipeline.stages.assemble import make_transform
 from pipeline.stages.tryout import Tryout
 from schemas.topics import MAX_EVENT_BYTES
 
@@ -28,7 +28,7 @@ SPANS = sorted((EXAMPLES / "spans").glob("*.json"))
 
 
 # Made once: compiling the scrubber takes longer than all that these tests do with it.
-TRYOUT = Tryout(make_processor(Settings()), EVERYTHING)
+TRYOUT = Tryout(make_transform(Settings()), EVERYTHING)
 
 
 @pytest.fixture(autouse=True)

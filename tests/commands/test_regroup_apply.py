@@ -29,7 +29,7 @@ from pipeline.regrouping import history
 from pipeline.regrouping import rewrite as rewriting
 from pipeline.regrouping.rewrite import Rewriter
 from pipeline.regrouping.tables import LOCK, Tables
-from pipeline.stages.assemble import make_processor
+from pipeline.stages.assemble import make_transform
 from pipeline.store.migrate import migrate_clickhouse
 from pipeline.store.view_targets import Aggregates, insert_token, stored_rows
 from schemas.issue_change import IssueChange
@@ -115,8 +115,8 @@ def test_afterwards_every_table_is_what_a_fresh_ingestion_gives(
     aftershock: Commands, other: Path, fresh: ClickHouse
 ) -> None:
     messages = messages_of(failures(), int(NOW * 1000))
-    store(aftershock.clickhouse, make_processor(aftershock.settings), messages)
-    store(fresh, make_processor(load_settings(other, aftershock.environment)), messages)
+    store(aftershock.clickhouse, make_transform(aftershock.settings), messages)
+    store(fresh, make_transform(load_settings(other, aftershock.environment)), messages)
     assert content(aftershock.clickhouse) != content(fresh)
 
     said = apply(aftershock, other)
@@ -134,7 +134,7 @@ def test_aggregates_hold_the_batches_afterwards_that_they_held_before(aftershock
     """A batch that comes again is not taken for one that they lack; of erased events they hold it too."""
     source, boundaries = Source("errors", "life", 0), Boundaries(0, 53)
     token = insert_token(source, boundaries, "errors")
-    store(aftershock.clickhouse, make_processor(aftershock.settings), messages_of(failures(), int(NOW * 1000)), token)
+    store(aftershock.clickhouse, make_transform(aftershock.settings), messages_of(failures(), int(NOW * 1000)), token)
     rows = stored_rows("errors", source, boundaries)
     aftershock.clickhouse.command("DELETE FROM errors WHERE kafka_offset % 9 = 0")
 
@@ -153,7 +153,7 @@ def test_aggregates_hold_the_batches_afterwards_that_they_held_before(aftershock
 
 def test_states_of_issues_go_to_what_becomes_of_them(aftershock: Commands, other: Path) -> None:
     """A split issue that was resolved and had come back, and one of several that merge."""
-    store(aftershock.clickhouse, make_processor(aftershock.settings), messages_of(failures(), int(NOW * 1000)))
+    store(aftershock.clickhouse, make_transform(aftershock.settings), messages_of(failures(), int(NOW * 1000)))
     by_title = "SELECT any(fingerprint) AS one FROM issues WHERE startsWith(title, '{}')"
     split, merged = (aftershock.clickhouse.rows(by_title.format(kind))[0]["one"] for kind in ("KeyError", "ValueError"))
     assert aftershock.run("issues", "resolve", split, "--by", "ada").exit_code == 0
@@ -200,16 +200,16 @@ def wishes(aftershock: Commands) -> dict[str, IssueChange]:
 def test_a_batch_that_is_sent_again_afterwards_adds_nothing(aftershock: Commands, other: Path) -> None:
     """Its worker died before it committed: it sends it under the same token, made by the old rules or the new."""
     messages = messages_of(failures(), int(NOW * 1000))
-    store(aftershock.clickhouse, make_processor(aftershock.settings), messages, "a batch")
+    store(aftershock.clickhouse, make_transform(aftershock.settings), messages, "a batch")
     apply(aftershock, other)
     before = content(aftershock.clickhouse)
-    store(aftershock.clickhouse, make_processor(aftershock.settings), messages, "a batch")
-    store(aftershock.clickhouse, make_processor(load_settings(other, aftershock.environment)), messages, "a batch")
+    store(aftershock.clickhouse, make_transform(aftershock.settings), messages, "a batch")
+    store(aftershock.clickhouse, make_transform(load_settings(other, aftershock.environment)), messages, "a batch")
     assert content(aftershock.clickhouse) == before
 
 
 def test_issues_that_came_to_be_are_known_and_raise_no_alarm(aftershock: Commands, other: Path) -> None:
-    store(aftershock.clickhouse, make_processor(aftershock.settings), messages_of(failures(), int(NOW * 1000)))
+    store(aftershock.clickhouse, make_transform(aftershock.settings), messages_of(failures(), int(NOW * 1000)))
     before = {row["fingerprint"] for row in aftershock.clickhouse.rows("SELECT DISTINCT fingerprint FROM errors")}
     apply(aftershock, other)
     after = aftershock.clickhouse.rows("SELECT DISTINCT project, environment, fingerprint FROM errors")
@@ -219,7 +219,7 @@ def test_issues_that_came_to_be_are_known_and_raise_no_alarm(aftershock: Command
 
 
 def test_counts_of_erased_events_stay_and_move_with_their_issue(aftershock: Commands, other: Path) -> None:
-    store(aftershock.clickhouse, make_processor(aftershock.settings), messages_of(failures(), int(NOW * 1000)))
+    store(aftershock.clickhouse, make_transform(aftershock.settings), messages_of(failures(), int(NOW * 1000)))
     totals = "SELECT sum(count) AS n FROM {}"
     assert aftershock.run("forget", "--user", "3", "--yes").exit_code == 0
     left = aftershock.clickhouse.rows("SELECT count() AS n FROM errors")[0]["n"]
@@ -237,7 +237,7 @@ def test_counts_of_erased_events_stay_and_move_with_their_issue(aftershock: Comm
 
 def test_weights_are_kept(aftershock: Commands, other: Path) -> None:
     messages = messages_of(failures(), int(NOW * 1000))
-    store(aftershock.clickhouse, make_processor(aftershock.settings), messages)
+    store(aftershock.clickhouse, make_transform(aftershock.settings), messages)
     aftershock.clickhouse.command(
         "INSERT INTO errors SELECT * REPLACE (10 AS sample_weight, kafka_offset + 1000 AS kafka_offset) FROM errors"
     )
@@ -248,7 +248,7 @@ def test_weights_are_kept(aftershock: Commands, other: Path) -> None:
 
 
 def test_one_project_is_rewritten_and_the_others_stay(aftershock: Commands, other: Path) -> None:
-    processor = make_processor(aftershock.settings)
+    processor = make_transform(aftershock.settings)
     now = int(NOW * 1000)
     store(aftershock.clickhouse, processor, messages_of(failures(), now))
     store(aftershock.clickhouse, processor, messages_of(failures(), now, project="bank", first=1000))
@@ -262,11 +262,11 @@ def test_one_project_is_rewritten_and_the_others_stay(aftershock: Commands, othe
 
 def test_while_the_intake_is_held_inserts_are_refused_and_queries_answered(aftershock: Commands) -> None:
     tables = Tables(aftershock.clickhouse)
-    store(aftershock.clickhouse, make_processor(aftershock.settings), messages_of(failures(), int(NOW * 1000)))
+    store(aftershock.clickhouse, make_transform(aftershock.settings), messages_of(failures(), int(NOW * 1000)))
     tables.hold()
     assert tables.is_held()
     with pytest.raises(RequestRejected) as refused:
-        store(aftershock.clickhouse, make_processor(aftershock.settings), messages_of(failures(), int(NOW * 1000)))
+        store(aftershock.clickhouse, make_transform(aftershock.settings), messages_of(failures(), int(NOW * 1000)))
     assert refused.value.code == 469
     assert aftershock.clickhouse.rows("SELECT count() AS n FROM errors") == [{"n": 54}]
     tables.release()
@@ -316,9 +316,9 @@ MOMENTS = (
 
 def test_killed_anywhere_it_is_finished_by_the_next_run(aftershock: Commands, other: Path, fresh: ClickHouse) -> None:
     messages = messages_of([one for one in failures() if one["timestamp"] > NOW - DAY_S], int(NOW * 1000))
-    store(fresh, make_processor(load_settings(other, aftershock.environment)), messages)
+    store(fresh, make_transform(load_settings(other, aftershock.environment)), messages)
     expected = content(fresh)
-    old = make_processor(aftershock.settings)
+    old = make_transform(aftershock.settings)
     for moment in MOMENTS:
         for table in ("errors", "issues", "errors_per_minute", "errors_per_hour"):
             aftershock.clickhouse.command(f"TRUNCATE TABLE {table} SYNC")
@@ -384,7 +384,7 @@ def test_what_arrives_meanwhile_and_what_is_sent_again_is_there_once(
     monkeypatch.setattr(rewriting, "MOST_ATTEMPTS", 1)
     first = messages_of(failures(), int(NOW * 1000))
     later = messages_of(failures(), int(NOW * 1000), first=1000)
-    old, new = make_processor(aftershock.settings), make_processor(load_settings(other, aftershock.environment))
+    old, new = make_transform(aftershock.settings), make_transform(load_settings(other, aftershock.environment))
     store(aftershock.clickhouse, old, first, "first")
 
     def happens() -> None:
@@ -403,7 +403,7 @@ def test_who_is_erased_meanwhile_does_not_come_back(
     aftershock: Commands, other: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rewriting, "PAUSE_S", 0)
-    store(aftershock.clickhouse, make_processor(aftershock.settings), messages_of(failures(), int(NOW * 1000)))
+    store(aftershock.clickhouse, make_transform(aftershock.settings), messages_of(failures(), int(NOW * 1000)))
     erase = "ALTER TABLE errors DELETE WHERE user_id = '3' SETTINGS mutations_sync = 2"
     rewrite(aftershock, other, lambda: aftershock.clickhouse.command(erase))
     assert aftershock.clickhouse.rows("SELECT count() AS n FROM errors WHERE user_id = '3'") == [{"n": 0}]
@@ -417,7 +417,7 @@ def test_a_batch_that_has_arrived_by_half_is_waited_for(
     """The server died after errors had it and before the aggregates had; its worker sends it again."""
     monkeypatch.setattr(rewriting, "PAUSE_S", 0)
     messages = messages_of(failures(), int(NOW * 1000))
-    old, new = make_processor(aftershock.settings), make_processor(load_settings(other, aftershock.environment))
+    old, new = make_transform(aftershock.settings), make_transform(load_settings(other, aftershock.environment))
     aftershock.clickhouse.command("DETACH TABLE errors_per_hour_from_errors SYNC")
     store(aftershock.clickhouse, old, messages, "half")
     aftershock.clickhouse.command("ATTACH TABLE errors_per_hour_from_errors")

@@ -18,7 +18,7 @@ from pipeline.commands.regroup import moment
 from pipeline.errors import Misconfigured
 from pipeline.records.record import Batch, Boundaries, Source
 from pipeline.regrouping import history
-from pipeline.stages.assemble import make_processor
+from pipeline.stages.assemble import make_transform
 from pipeline.tables.rows import ERROR_COLUMNS
 from tests.records import Message
 
@@ -57,7 +57,7 @@ def store(aftershock: Commands, events: list[Any], project: str = "shop") -> Non
     headers = [("project", project.encode())]
     messages = [Message(value, offset, timestamp=now, headers=headers) for offset, value in enumerate(raw)]
     batch = Batch(Source("errors", "life", 0), Boundaries(0, len(raw) - 1), messages)
-    outcome = make_processor(aftershock.settings).process(batch)
+    outcome = make_transform(aftershock.settings).process(batch)
     assert outcome.dead == []
     lines = msgspec.json.Encoder().encode_lines(outcome.rows["errors"])
     aftershock.clickhouse.insert("errors", ERROR_COLUMNS, lines, uuid.uuid4().hex)

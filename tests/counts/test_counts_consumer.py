@@ -1,4 +1,4 @@
-"""Counting: alerts, then the state, then progress; each alert once; nothing of a partition that was given away."""
+"""The consumer of counts: alerts, then the state, then progress; each alert once; nothing of a revoked partition."""
 
 from __future__ import annotations
 

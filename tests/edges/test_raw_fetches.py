@@ -15,7 +15,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.edges.raw_fetches import UnopenedRecords, WholeFetch, fetch_handler, hand_over_unopened
+from pipeline.edges.raw_fetches import RawFetch, RawRecordBatches, fetch_handler, fetch_raw
 from pipeline.errors import Misconfigured
 from pipeline.records.record_batches import described, records_of
 from tests.records import CODECS, Message, packed
@@ -71,7 +71,7 @@ def opened_afterwards(
     fetched: bytes, position: int, aborted: Sequence[tuple[int, int]] = (), isolation: int = READ_UNCOMMITTED
 ) -> tuple[list[Read], int]:
     """Return the records of what is handed over of a fetch, and the position at its end."""
-    whole = WholeFetch(PARTITION, UnopenedRecords(fetched), aborted, position, None, None, True, isolation)
+    whole = RawFetch(PARTITION, RawRecordBatches(fetched), aborted, position, None, None, True, isolation)
     (handed_over,) = whole
     assert (handed_over.start, handed_over.next_offset) == (position, whole.next_fetch_offset)
     records = [
@@ -114,7 +114,7 @@ def test_the_same_records_come_out_and_the_same_position(fetch: str, position: i
 @pytest.mark.parametrize("fetch", FETCHES)
 def test_a_fetch_has_something_in_it_or_not(fetch: str) -> None:
     """aiokafka asks for a larger one where there is something, and nothing whole."""
-    theirs, ours = MemoryRecords(FETCHES[fetch]), UnopenedRecords(FETCHES[fetch])
+    theirs, ours = MemoryRecords(FETCHES[fetch]), RawRecordBatches(FETCHES[fetch])
     assert (ours.has_next(), ours.size_in_bytes()) == (theirs.has_next(), theirs.size_in_bytes())
 
 
@@ -225,8 +225,8 @@ def test_corrupt_bytes_are_refused_as_aiokafka_refuses_them(wrong: str, read: Ca
 def test_what_cannot_be_decompressed_is_handed_over_all_the_same() -> None:
     """aiokafka would stand still before it for ever."""
     noise = repacked(sent(15, 5), payload=random.Random(1).randbytes(50))
-    fetched = UnopenedRecords(sent(10, 5) + noise + sent(20, 5))
-    (ours,) = WholeFetch(PARTITION, fetched, (), 10, None, None, True, READ_UNCOMMITTED)
+    fetched = RawRecordBatches(sent(10, 5) + noise + sent(20, 5))
+    (ours,) = RawFetch(PARTITION, fetched, (), 10, None, None, True, READ_UNCOMMITTED)
     assert [described(data).last for data in ours.record_batches] == [14, 19, 24]
 
 
@@ -240,12 +240,12 @@ class Connected:
 def test_aiokafka_has_the_one_place_where_record_batches_are_taken_over() -> None:
     """Fetches are handled as before, but for the class that goes through their record batches."""
     consumer: Any = Connected()
-    hand_over_unopened(consumer)
+    fetch_raw(consumer)
     handle = consumer._fetcher._proc_fetch_request
     assert handle.__self__ is consumer._fetcher
     assert handle.__func__.__code__ is Fetcher._proc_fetch_request.__code__
-    assert handle.__func__.__globals__["MemoryRecords"] is UnopenedRecords
-    assert handle.__func__.__globals__["PartitionRecords"] is WholeFetch
+    assert handle.__func__.__globals__["MemoryRecords"] is RawRecordBatches
+    assert handle.__func__.__globals__["PartitionRecords"] is RawFetch
     assert Fetcher._proc_fetch_request.__globals__["MemoryRecords"] is MemoryRecords
     assert Fetcher._proc_fetch_request.__globals__["PartitionRecords"] is PartitionRecords
 

@@ -7,11 +7,11 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.intake.batching import Gatherer, Limits, planned
-from pipeline.records.record import Boundaries, GatheredBatch, RecordBatch, Source
+from pipeline.intake.batching import Batcher, BatchLimits, planned
+from pipeline.records.record import Boundaries, RawBatch, RecordBatch, Source
 
 SOURCE = Source("errors", "life", 0)
-LIMITS = Limits(records=4, bytes=1_000, decompressed_bytes=5_000, linger_s=0.5)
+LIMITS = BatchLimits(records=4, bytes=1_000, decompressed_bytes=5_000, linger_s=0.5)
 
 
 def read(*offsets: int, data: bytes = b"12345", size: int = 25) -> RecordBatch:
@@ -24,38 +24,38 @@ def reads(*offsets: int) -> list[RecordBatch]:
     return [read(offset) for offset in offsets]
 
 
-def gatherer(committed: int = 0, *begun: tuple[int, int], limits: Limits = LIMITS) -> Gatherer:
-    return Gatherer(SOURCE, committed, [Boundaries(*pair) for pair in begun], limits)
+def batcher(committed: int = 0, *begun: tuple[int, int], limits: BatchLimits = LIMITS) -> Batcher:
+    return Batcher(SOURCE, committed, [Boundaries(*pair) for pair in begun], limits)
 
 
-def added(forming: Gatherer, record_batches: list[RecordBatch], now: float) -> list[GatheredBatch]:
+def added(forming: Batcher, record_batches: list[RecordBatch], now: float) -> list[RawBatch]:
     """Add a fetch that ends with its last record batch."""
     return forming.add(record_batches, record_batches[-1].last + 1, now) if record_batches else []
 
 
-def shape(batches: list[GatheredBatch]) -> list[tuple[int, int, list[int]]]:
+def shape(batches: list[RawBatch]) -> list[tuple[int, int, list[int]]]:
     """Return the boundaries of batches of record batches of one record, and their offsets."""
     return [(b.boundaries.first, b.boundaries.last, [held.first for held in b.record_batches]) for b in batches]
 
 
 def test_a_batch_is_cut_at_so_many_records() -> None:
-    forming = gatherer()
+    forming = batcher()
     assert shape(added(forming, reads(*range(9)), 0.0)) == [(0, 3, [0, 1, 2, 3]), (4, 7, [4, 5, 6, 7])]
     assert shape(added(forming, reads(9, 10, 11), 0.0)) == [(8, 11, [8, 9, 10, 11])]
 
 
 def test_a_batch_is_cut_at_so_many_bytes() -> None:
     large = [read(0, data=b"x" * 600), read(1, data=b"x" * 600), read(2)]
-    assert shape(added(gatherer(), large, 0.0)) == [(0, 1, [0, 1])]
+    assert shape(added(batcher(), large, 0.0)) == [(0, 1, [0, 1])]
 
 
 def test_a_batch_is_cut_at_so_many_bytes_of_what_is_compressed() -> None:
     large = [read(0, size=2_600), read(1, size=2_600), read(2)]
-    assert shape(added(gatherer(), large, 0.0)) == [(0, 1, [0, 1])]
+    assert shape(added(batcher(), large, 0.0)) == [(0, 1, [0, 1])]
 
 
 def test_a_batch_is_due_so_long_after_its_first_record() -> None:
-    forming = gatherer(limits=Limits(100, 1_000_000, 1_000_000, 0.5))
+    forming = batcher(limits=BatchLimits(100, 1_000_000, 1_000_000, 0.5))
     added(forming, reads(0), 10.0)
     added(forming, reads(1), 10.4)
     assert forming.due(10.49) is None
@@ -66,7 +66,10 @@ def test_a_batch_is_due_so_long_after_its_first_record() -> None:
 
 
 def test_a_batch_that_is_worth_an_insert_is_due_at_once() -> None:
-    by_records, by_bytes = gatherer(limits=Limits(8, 10**6, 10**6, 0.5)), gatherer(limits=Limits(100, 1000, 10**6, 0.5))
+    by_records, by_bytes = (
+        batcher(limits=BatchLimits(8, 10**6, 10**6, 0.5)),
+        batcher(limits=BatchLimits(100, 1000, 10**6, 0.5)),
+    )
     added(by_records, reads(0), 0.0)
     added(by_bytes, [read(0, data=b"x" * 249)], 0.0)
     assert (by_records.due(0.0), by_bytes.due(0.0)) == (None, None)
@@ -80,7 +83,7 @@ def test_a_batch_that_is_worth_an_insert_is_due_at_once() -> None:
 
 
 def test_a_begun_batch_has_its_old_boundaries_whatever_the_limits() -> None:
-    forming = gatherer(10, (10, 15), (16, 16))
+    forming = batcher(10, (10, 15), (16, 16))
     assert shape(added(forming, reads(*range(10, 19)), 0.0)) == [(10, 15, [*range(10, 16)]), (16, 16, [16])]
     due = forming.due(1.0)
     assert due is not None
@@ -88,7 +91,7 @@ def test_a_begun_batch_has_its_old_boundaries_whatever_the_limits() -> None:
 
 
 def test_a_begun_batch_waits_until_it_is_complete() -> None:
-    forming = gatherer(10, (10, 15))
+    forming = batcher(10, (10, 15))
     added(forming, reads(10, 11), 0.0)
     assert forming.due(1_000.0) is None
     assert shape(added(forming, reads(15), 1_000.0)) == [(10, 15, [10, 11, 15])]
@@ -96,11 +99,11 @@ def test_a_begun_batch_waits_until_it_is_complete() -> None:
 
 def test_records_before_a_begun_batch_are_a_batch_of_their_own() -> None:
     """The batch before it was cut, but the worker died before it was in the ledger."""
-    assert shape(added(gatherer(0, (2, 3)), reads(0, 1, 2, 3), 0.0)) == [(0, 1, [0, 1]), (2, 3, [2, 3])]
+    assert shape(added(batcher(0, (2, 3)), reads(0, 1, 2, 3), 0.0)) == [(0, 1, [0, 1]), (2, 3, [2, 3])]
 
 
 def test_a_begun_batch_of_which_no_record_is_there_any_more_keeps_its_boundaries() -> None:
-    forming = gatherer(0, (0, 3), (4, 7))
+    forming = batcher(0, (0, 3), (4, 7))
     assert shape(added(forming, reads(6, 7, 8), 0.0)) == [(0, 3, []), (4, 7, [6, 7])]
     due = forming.due(1.0)
     assert due is not None
@@ -109,16 +112,16 @@ def test_a_begun_batch_of_which_no_record_is_there_any_more_keeps_its_boundaries
 
 def test_of_a_begun_batch_that_was_partly_done_the_rest_is_done_under_its_boundaries() -> None:
     """Two workers began it at once with different ends; nothing after the committed offset may be skipped."""
-    assert shape(added(gatherer(5, (2, 7)), reads(5, 6, 7), 0.0)) == [(2, 7, [5, 6, 7])]
+    assert shape(added(batcher(5, (2, 7)), reads(5, 6, 7), 0.0)) == [(2, 7, [5, 6, 7])]
 
 
 def test_overlapping_begun_batches_give_each_offset_once() -> None:
-    found = added(gatherer(0, (0, 3), (0, 5)), reads(*range(6)), 0.0)
+    found = added(batcher(0, (0, 3), (0, 5)), reads(*range(6)), 0.0)
     assert shape(found) == [(0, 3, [0, 1, 2, 3]), (0, 5, [4, 5])]
 
 
 def test_a_record_that_came_before_is_not_taken_again() -> None:
-    forming = gatherer()
+    forming = batcher()
     added(forming, reads(0, 1), 0.0)
     assert shape(added(forming, reads(0, 1, 2, 3), 0.0)) == [(0, 3, [0, 1, 2, 3])]
 
@@ -129,18 +132,18 @@ def test_planned_leaves_out_what_is_done_and_what_another_batch_holds() -> None:
 
 
 def test_a_record_batch_is_cut_where_a_batch_has_as_many_records_as_it_may_have() -> None:
-    found = added(gatherer(), [read(0, 1, 2), read(*range(3, 12))], 0.0)
+    found = added(batcher(), [read(0, 1, 2), read(*range(3, 12))], 0.0)
     assert [(b.boundaries.first, b.boundaries.last, b.start) for b in found] == [(0, 3, 0), (4, 7, 4), (8, 11, 8)]
     assert shape(found) == [(0, 3, [0, 3]), (4, 7, [3]), (8, 11, [3])]
 
 
 def test_a_record_batch_is_cut_at_the_boundaries_of_begun_batches() -> None:
-    found = added(gatherer(3, (5, 6), (7, 7)), [read(*range(10))], 0.0)
+    found = added(batcher(3, (5, 6), (7, 7)), [read(*range(10))], 0.0)
     assert [(b.boundaries.first, b.boundaries.last, b.start) for b in found] == [(3, 4, 3), (5, 6, 5), (7, 7, 7)]
 
 
 def test_of_a_record_batch_in_the_middle_of_which_the_committed_offset_is_the_rest_is_taken() -> None:
-    found = gatherer(2, limits=Limits(100, 1_000, 10**6, 0.0))
+    found = batcher(2, limits=BatchLimits(100, 1_000, 10**6, 0.0))
     added(found, [read(0, 1, 2, 3, 4)], 0.0)
     due = found.due(0.0)
     assert due is not None
@@ -149,7 +152,7 @@ def test_of_a_record_batch_in_the_middle_of_which_the_committed_offset_is_the_re
 
 def test_offsets_without_a_record_are_in_the_batch_that_follows_them() -> None:
     """Transaction markers, or what was compacted away: so the ledger has no hole."""
-    forming = gatherer(5)
+    forming = batcher(5)
     assert shape(forming.add(reads(7, 8), 12, 0.0)) == []
     assert forming.next_offset == 12
     assert shape(forming.add(reads(13, 14), 16, 0.0)) == [(5, 14, [7, 8, 13, 14])]
@@ -159,7 +162,7 @@ def test_offsets_without_a_record_are_in_the_batch_that_follows_them() -> None:
 
 
 def test_records_that_expired_are_in_no_batch() -> None:
-    forming = gatherer(0)
+    forming = batcher(0)
     assert shape(added(forming, reads(0, 1), 0.0)) == []
     assert shape(forming.skip_expired(10, 0.0)) == [(0, 1, [0, 1])]
     assert forming.due(9.0) is None
@@ -167,7 +170,7 @@ def test_records_that_expired_are_in_no_batch() -> None:
 
 
 def test_a_begun_batch_keeps_its_boundaries_though_records_of_it_expired() -> None:
-    forming = gatherer(0, (4, 9))
+    forming = batcher(0, (4, 9))
     assert shape(added(forming, reads(0), 0.0)) == []
     assert shape(forming.skip_expired(8, 0.0)) == [(0, 0, [0])]
     assert shape(added(forming, reads(8, 9, 10), 0.0)) == [(4, 9, [8, 9])]
@@ -203,7 +206,7 @@ def test_every_offset_is_in_one_batch_through_any_crashes(log: list[list[int]], 
     held: dict[Boundaries, list[int]] = {}
     committed = 0
 
-    def begin(batch: GatheredBatch) -> None:
+    def begin(batch: RawBatch) -> None:
         last = batch.boundaries.last
         held_batches = {record_batch.first for record_batch in batch.record_batches}
         offsets = [o for one in log if one[0] in held_batches for o in one if batch.start <= o <= last]
@@ -216,9 +219,9 @@ def test_every_offset_is_in_one_batch_through_any_crashes(log: list[list[int]], 
 
     for fetches, commits in [*lives, Life([(99, True)], 0)]:
         begun = [boundaries for boundaries in ledger if boundaries.last >= committed]
-        forming = Gatherer(SOURCE, committed, begun, LIMITS)
+        forming = Batcher(SOURCE, committed, begun, LIMITS)
         waiting = [offsets for offsets in log if offsets[-1] >= committed]
-        formed: list[GatheredBatch] = []
+        formed: list[RawBatch] = []
         for size, linger in fetches:
             fetched, waiting = waiting[:size], waiting[size:]
             formed += added(forming, [read(*offsets) for offsets in fetched], 0.0)

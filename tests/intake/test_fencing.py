@@ -1,4 +1,4 @@
-"""The lease: over before another worker can have the partitions, confirmed by the group's coordinator alone."""
+"""The membership: over before another worker can have the partitions, confirmed by the group's coordinator alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, SyncGroupRequest
 
-from pipeline.intake.fencing import Lease, Overtaken, elapsed
+from pipeline.intake.fencing import Fenced, Membership, elapsed
 from pipeline.intake.transport import confirm_by_answers
 
 OK, ILLEGAL_GENERATION, UNKNOWN_MEMBER, REBALANCING = 0, 22, 25, 27
@@ -36,9 +36,9 @@ class Coordinator:
     sent: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.lease = Lease(6.0, lambda: self.now)
+        self.membership = Membership(6.0, lambda: self.now)
         self._coordinator = self  # as aiokafka's consumer has it
-        confirm_by_answers(self, self.lease)
+        confirm_by_answers(self, self.membership)
 
     async def _send_req(self, request: Any) -> Answer:
         self.sent.append(request)
@@ -63,20 +63,20 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 @pytest.mark.parametrize("request_", [HEARTBEAT, SYNC])
 def test_it_holds_for_the_session_timeout_from_when_a_confirmed_request_was_sent(request_: Any) -> None:
     kafka = Coordinator(takes_s=2.0)
-    assert not kafka.lease.holds(7)
+    assert not kafka.membership.holds(7)
     kafka.says(request_)
-    assert kafka.lease.holds(7)
+    assert kafka.membership.holds(7)
     kafka.now = 105.9
-    assert kafka.lease.holds(7)
+    assert kafka.membership.holds(7)
     kafka.now = 106.0
-    assert not kafka.lease.holds(7)
+    assert not kafka.membership.holds(7)
 
 
 def test_it_holds_for_the_generation_that_was_confirmed_and_for_no_other() -> None:
     kafka = Coordinator()
     kafka.says(SYNC)
-    assert not kafka.lease.holds(6)
-    assert not kafka.lease.holds(8)
+    assert not kafka.membership.holds(6)
+    assert not kafka.membership.holds(8)
 
 
 @pytest.mark.parametrize(("request_", "code"), [(HEARTBEAT, REBALANCING), (JOIN, OK)])
@@ -85,9 +85,9 @@ def test_an_answer_that_confirms_no_partitions_does_not_prolong_it(request_: Any
     kafka.says(SYNC)
     kafka.now += 3
     kafka.says(request_, code)
-    assert kafka.lease.holds(7)
+    assert kafka.membership.holds(7)
     kafka.now += 3
-    assert not kafka.lease.holds(7)
+    assert not kafka.membership.holds(7)
 
 
 @pytest.mark.parametrize(
@@ -97,9 +97,9 @@ def test_it_ends_with_the_membership(request_: Any, code: int) -> None:
     kafka = Coordinator()
     kafka.says(SYNC)
     kafka.says(request_, code)
-    assert not kafka.lease.holds(7)
-    with pytest.raises(Overtaken):
-        run(kafka.lease.held(7))
+    assert not kafka.membership.holds(7)
+    with pytest.raises(Fenced):
+        run(kafka.membership.held(7))
 
 
 def test_work_waits_while_nothing_is_confirmed_and_goes_on_when_it_is() -> None:
@@ -108,7 +108,7 @@ def test_work_waits_while_nothing_is_confirmed_and_goes_on_when_it_is() -> None:
     kafka.now += 60
 
     async def test() -> None:
-        waiting = asyncio.create_task(kafka.lease.held(7))
+        waiting = asyncio.create_task(kafka.membership.held(7))
         await asyncio.sleep(0)
         assert not waiting.done()
         await kafka._send_req(HEARTBEAT)
@@ -123,7 +123,7 @@ def test_work_that_waits_is_given_up_when_another_generation_is_confirmed() -> N
     kafka.now += 60
 
     async def test() -> None:
-        waiting = asyncio.create_task(kafka.lease.held(7))
+        waiting = asyncio.create_task(kafka.membership.held(7))
         await asyncio.sleep(0)
         kafka.generation = 8
         await kafka._send_req(SYNC)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.intake.batching import Limits
-from pipeline.intake.fencing import Overtaken
+from pipeline.intake.batching import BatchLimits
+from pipeline.intake.fencing import Fenced
 from pipeline.intake.intake import TICK_S, Deliver, Intake, IntakeLimits
 from pipeline.intake.sequence import ASTRAY_S, Restored
 from pipeline.records.offsets import LogOffsets
-from pipeline.records.record import Boundaries, Fetch, GatheredBatch, RecordBatch, Source
+from pipeline.records.record import Boundaries, Fetch, RawBatch, RecordBatch, Source
 from pipeline.runtime.metrics import Metrics
 
 
@@ -66,7 +66,7 @@ class Deliveries:
     def done(self, _topic: str, partition: int, next_offset: int) -> None:
         self.finished.append((partition, next_offset))
 
-    async def deliver(self, batch: GatheredBatch, processed: asyncio.Future[None]) -> None:
+    async def deliver(self, batch: RawBatch, processed: asyncio.Future[None]) -> None:
         key = (batch.boundaries.first, batch.boundaries.last)
         self.started.append(key)
         self.ledger.append(batch.boundaries)
@@ -86,7 +86,7 @@ class Deliveries:
     ) -> Intake:
         return Intake(
             "errors",
-            limits=IntakeLimits(Limits(records, 1_000_000, 1_000_000, 0.5), most_in_flight, most_in_stages),
+            limits=IntakeLimits(BatchLimits(records, 1_000_000, 1_000_000, 0.5), most_in_flight, most_in_stages),
             consumer=self,
             deliver=deliver or self.deliver,
             failed=self.failures.append,
@@ -172,7 +172,7 @@ def test_only_when_the_stages_are_free_is_the_next_batch_cut_and_it_is_the_large
     async def test(to: Deliveries) -> None:
         stages: list[asyncio.Future[None]] = []
 
-        async def deliver(batch: GatheredBatch, processed: asyncio.Future[None]) -> None:
+        async def deliver(batch: RawBatch, processed: asyncio.Future[None]) -> None:
             to.started.append((batch.source.partition, len(batch.record_batches)))
             stages.append(processed)
             await asyncio.wait([processed])
@@ -200,7 +200,7 @@ def test_only_when_the_stages_are_free_is_the_next_batch_cut_and_it_is_the_large
 
 def test_as_many_batches_are_cut_as_there_are_processes_of_the_stages() -> None:
     async def test(to: Deliveries) -> None:
-        async def deliver(batch: GatheredBatch, processed: asyncio.Future[None]) -> None:
+        async def deliver(batch: RawBatch, processed: asyncio.Future[None]) -> None:
             to.started.append((batch.source.partition, len(batch.record_batches)))
             await asyncio.wait([processed])
 
@@ -346,11 +346,11 @@ def test_a_delivery_that_is_overtaken_is_no_failure_and_commits_nothing_from_the
     async def test(to: Deliveries) -> None:
         first = asyncio.Event()
 
-        async def deliver(batch: GatheredBatch, processed: asyncio.Future[None]) -> None:
+        async def deliver(batch: RawBatch, processed: asyncio.Future[None]) -> None:
             to.started.append((batch.boundaries.first, batch.generation))
             if batch.boundaries.first == 0:
                 await first.wait()
-                raise Overtaken
+                raise Fenced
 
         intake = to.intake(deliver=deliver)
         await intake.take(0, fetch(3, 0, 3))

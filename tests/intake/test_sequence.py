@@ -8,16 +8,16 @@ from collections import deque
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from pipeline.intake.batching import Limits
-from pipeline.intake.fencing import Overtaken
+from pipeline.intake.batching import BatchLimits
+from pipeline.intake.fencing import Fenced
 from pipeline.intake.intake import Intake, IntakeLimits
 from pipeline.intake.sequence import ASTRAY_S, Restored, first_to_read
 from pipeline.records.offsets import LogOffsets
-from pipeline.records.record import Boundaries, Fetch, GatheredBatch, RecordBatch, Source
+from pipeline.records.record import Boundaries, Fetch, RawBatch, RecordBatch, Source
 from pipeline.runtime.metrics import Metrics
 
 SOURCE = Source("errors", "life", 0)
-LIMITS = Limits(records=4, bytes=1_000_000, decompressed_bytes=1_000_000, linger_s=0.0)
+LIMITS = BatchLimits(records=4, bytes=1_000_000, decompressed_bytes=1_000_000, linger_s=0.0)
 
 
 class Installation:
@@ -72,9 +72,9 @@ class Installation:
         begun = [boundaries for boundaries in self.ledger if boundaries.last >= from_offset]
         return Restored(SOURCE, from_offset, begun)
 
-    async def deliver(self, batch: GatheredBatch, taken: asyncio.Future[None]) -> None:
+    async def deliver(self, batch: RawBatch, taken: asyncio.Future[None]) -> None:
         if batch.generation != self.generation:
-            raise Overtaken
+            raise Fenced
         self.ledger.append(batch.boundaries)
         taken.set_result(None)
         arrived: asyncio.Future[bool] = asyncio.get_running_loop().create_future()

@@ -22,14 +22,14 @@ import pytest
 from deploy.local.clickhouse import ClickHouse as Server
 from pipeline.edges.settings import ClickHouseSettings, RetentionSettings
 from pipeline.intake.ledger import Ledger
-from pipeline.records.record import GatheredBatch
+from pipeline.records.record import RawBatch
 from pipeline.runtime.metrics import Metrics
 from pipeline.store.batch_inserts import BatchInserts
 from pipeline.store.deliver import Delivery
 from pipeline.store.migrate import migrate_clickhouse
 from pipeline.store.repeated_inserts import Repeats
 from tests.deliveries import ALL, InThisProcess, Sink, always, delivered
-from tests.records import Message, gathered_batch
+from tests.records import Message, raw_batch
 from tests.transformed import COLUMNS, NOW
 
 KILLS = int(os.environ.get("AFTERSHOCK_KILLS", "12"))
@@ -61,7 +61,7 @@ def executor() -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
-def batch_of(partition: int, first: int, weeks: int) -> GatheredBatch:
+def batch_of(partition: int, first: int, weeks: int) -> RawBatch:
     """Return a batch of errors that happened now and, with two weeks, the week before."""
     now = time.time()
     messages = [
@@ -80,7 +80,7 @@ def batch_of(partition: int, first: int, weeks: int) -> GatheredBatch:
         )
         for offset in range(first, first + BATCH)
     ]
-    batch = gathered_batch(*messages)
+    batch = raw_batch(*messages)
     batch.source = batch.source._replace(partition=partition)
     return batch
 

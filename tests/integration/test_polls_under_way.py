@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer
 from installation import Installation, event, message
 
 from pipeline.config.settings import load_settings
-from pipeline.edges.raw_fetches import hand_over_unopened
+from pipeline.edges.raw_fetches import fetch_raw
 from pipeline.intake import transport
 from pipeline.worker.faust_app import make_app
 
@@ -43,7 +43,7 @@ async def _again_and_again(installation: Installation) -> None:
     )
     await kafka.start()
     try:
-        hand_over_unopened(kafka)
+        fetch_raw(kafka)
         consumer = _consumer_around(kafka, installation)
         await consumer._thread._seek_to_committed()
         expected: dict[Any, int] = {}

@@ -17,7 +17,7 @@ from installation import Installation, event, message
 
 from pipeline.config.settings import load_settings
 from pipeline.edges.clickhouse import ClickHouse
-from pipeline.stages.assemble import make_processor
+from pipeline.stages.assemble import make_transform
 from pipeline.store.migrate import migrate_clickhouse
 from tests.records import Message
 from tests.stored_issues import content, store
@@ -178,7 +178,7 @@ def assert_as_fresh(installation: Installation, config: Path) -> None:
     fresh = ClickHouse(settings.clickhouse)
     migrate_clickhouse(fresh, settings.retention, lambda _line: None)
     try:
-        processor = make_processor(settings)
+        processor = make_transform(settings)
         by_partition: dict[int, list[Any]] = {}
         for record in installation.consume("errors"):
             by_partition.setdefault(record.partition, []).append(record)

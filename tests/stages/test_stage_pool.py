@@ -14,13 +14,13 @@ import msgspec
 import pytest
 
 from pipeline.config.settings import Settings, WorkerSettings
-from pipeline.records.record import GatheredBatch
+from pipeline.records.record import RawBatch
 from pipeline.stages.messages import Ended
 from pipeline.stages.pool import StagePool
 from pipeline.tables.rows import ERROR_COLUMNS
 from pipeline.tables.storage import StorageSettings
 from schemas.issue_change import IssueChange
-from tests.records import gathered_batch, message
+from tests.records import message, raw_batch
 
 FINGERPRINT = ERROR_COLUMNS.index("fingerprint")
 
@@ -37,11 +37,11 @@ def stages() -> Iterator[StagePool]:
     started.close()
 
 
-def batch(first: int, count: int) -> GatheredBatch:
-    return gathered_batch(*(message({"message": "out of stock"}, offset) for offset in range(first, first + count)))
+def batch(first: int, count: int) -> RawBatch:
+    return raw_batch(*(message({"message": "out of stock"}, offset) for offset in range(first, first + count)))
 
 
-async def processed(stages: StagePool, batch: GatheredBatch) -> tuple[list[Any], Ended]:
+async def processed(stages: StagePool, batch: RawBatch) -> tuple[list[Any], Ended]:
     """Return the rows of errors and what else has become of a batch."""
     pieces: list[bytes] = []
 

@@ -19,16 +19,16 @@ import pytest
 
 from pipeline.config.settings import Settings, load_settings
 from pipeline.errors import Misconfigured
-from pipeline.records.record import TOGETHER, Boundaries, GatheredBatch, RecordBatch
+from pipeline.records.record import TOGETHER, Boundaries, RawBatch, RecordBatch
 from pipeline.records.record_batches import described
-from pipeline.stages.assemble import make_processor
+from pipeline.stages.assemble import make_transform
 from pipeline.stages.child import MOST_BYTES
 from pipeline.stages.messages import Ended
 from pipeline.stages.parent import StageProcess, StagesEnded
 from pipeline.tables.rows import ERROR_COLUMNS
 from pipeline.tables.storage import StorageSettings
 from schemas.issue_change import IssueChange
-from tests.records import Message, batch_of, example_events, gathered_batch, message, packed
+from tests.records import Message, batch_of, example_events, message, packed, raw_batch
 from tests.repacked import repacked, with_a_key_that_is_no_text
 
 SETTINGS = Settings(storage=StorageSettings(then_one_in=1))
@@ -47,7 +47,7 @@ def stages() -> Iterator[StageProcess]:
     started.close()
 
 
-async def processed(stages: StageProcess, batch: GatheredBatch) -> tuple[list[list[Any]], Ended]:
+async def processed(stages: StageProcess, batch: RawBatch) -> tuple[list[list[Any]], Ended]:
     """Return the rows of errors and what else has become of a batch."""
     pieces: list[bytes] = []
 
@@ -59,7 +59,7 @@ async def processed(stages: StageProcess, batch: GatheredBatch) -> tuple[list[li
     return [msgspec.json.decode(line) for piece in pieces for line in piece.splitlines()], ended
 
 
-async def process(stages: StageProcess, batch: GatheredBatch, rows: Callable[[str, bytes], None]) -> Ended:
+async def process(stages: StageProcess, batch: RawBatch, rows: Callable[[str, bytes], None]) -> Ended:
     taken = asyncio.get_running_loop().create_future()
     ended = await stages.process(batch, taken, rows)
     assert taken.done()
@@ -90,8 +90,8 @@ def test_a_batch_comes_back_as_the_stages_make_it(stages: StageProcess) -> None:
         Message(None, len(values), key=b"k"),
         *messages(2 * TOGETHER, len(values) + 1),
     ]
-    rows, ended = run(processed(stages, gathered_batch(*records, together=2 * TOGETHER + 30)))
-    expected = make_processor(SETTINGS).process(batch_of(*records))
+    rows, ended = run(processed(stages, raw_batch(*records, together=2 * TOGETHER + 30)))
+    expected = make_transform(SETTINGS).process(batch_of(*records))
     assert ended.records == len(records)
     assert rows == msgspec.json.decode(msgspec.json.encode(expected.rows["errors"]))
     assert ended.counts.keys() == expected.counts.keys()
@@ -100,12 +100,12 @@ def test_a_batch_comes_back_as_the_stages_make_it(stages: StageProcess) -> None:
 
 def test_the_largest_events_are_taken(stages: StageProcess) -> None:
     large = message({"message": "large", "extra": {"text": "x" * (MOST_BYTES - 1000)}}, 1)
-    rows, _ = run(processed(stages, gathered_batch(message({"message": "a"}, 0), large, message({"message": "b"}, 2))))
+    rows, _ = run(processed(stages, raw_batch(message({"message": "a"}, 0), large, message({"message": "b"}, 2))))
     assert [row[OFFSET] for row in rows] == [0, 1, 2]
 
 
 def test_records_of_a_record_batch_that_are_done_or_of_another_batch_are_passed_over(stages: StageProcess) -> None:
-    batch = gathered_batch(*messages(10), together=10)
+    batch = raw_batch(*messages(10), together=10)
     batch.boundaries, batch.start = Boundaries(2, 6), 4
     rows, ended = run(processed(stages, batch))
     assert [row[OFFSET] for row in rows] == [4, 5, 6]
@@ -114,7 +114,7 @@ def test_records_of_a_record_batch_that_are_done_or_of_another_batch_are_passed_
 
 
 def test_bytes_behind_the_last_record_of_a_record_batch_are_nobodys_dead_letter(stages: StageProcess) -> None:
-    batch = gathered_batch(*messages(20), together=10)
+    batch = raw_batch(*messages(20), together=10)
     plain = packed(*messages(10), codec="none")
     batch.record_batches = [described(repacked(plain, payload=plain[61:] + bytes(4))), batch.record_batches[1]]
     rows, ended = run(processed(stages, batch))
@@ -125,13 +125,13 @@ def test_bytes_behind_the_last_record_of_a_record_batch_are_nobodys_dead_letter(
 def test_small_record_batches_go_through_the_stages_together(stages: StageProcess) -> None:
     """A producer that does not wait sends each event by itself; the stages would be called for each of them."""
     pieces: list[int] = []
-    batch = gathered_batch(*messages(2 * TOGETHER + 50), together=1)
+    batch = raw_batch(*messages(2 * TOGETHER + 50), together=1)
     run(process(stages, batch, lambda _table, rows: pieces.append(rows.count(b"\n"))))
     assert pieces == [TOGETHER, TOGETHER, 50]
 
 
 def test_a_record_batch_that_cannot_be_read_is_one_dead_letter_and_disturbs_no_other(stages: StageProcess) -> None:
-    batch = gathered_batch(*messages(30), together=10)
+    batch = raw_batch(*messages(30), together=10)
     first, second, third = batch.record_batches
     torn = second.data[:61] + bytes(len(second.data) - 61)
     batch.record_batches = [first, RecordBatch(10, 19, 10, len(torn), torn), third]
@@ -147,7 +147,7 @@ def test_a_record_batch_that_cannot_be_read_is_one_dead_letter_and_disturbs_no_o
 def test_records_behind_an_unreadable_one_are_a_dead_letter_of_the_batches_they_are_in(
     stages: StageProcess, start: int, last: int, stored: int, missing: list[int]
 ) -> None:
-    batch = gathered_batch(*messages(10))
+    batch = raw_batch(*messages(10))
     batch.boundaries, batch.start = Boundaries(start, last), start
     batch.record_batches = [described(with_a_key_that_is_no_text(4, *messages(10)))]
     rows, ended = run(processed(stages, batch))
@@ -157,11 +157,11 @@ def test_records_behind_an_unreadable_one_are_a_dead_letter_of_the_batches_they_
 
 def test_a_batch_whose_worker_gave_it_up_does_not_disturb_the_next_one(stages: StageProcess) -> None:
     async def test() -> None:
-        given_up = [asyncio.create_task(processed(stages, gathered_batch(*messages(500)))) for _ in range(3)]
+        given_up = [asyncio.create_task(processed(stages, raw_batch(*messages(500)))) for _ in range(3)]
         await asyncio.sleep(0.01)
         for task in given_up:
             task.cancel()
-        rows, ended = await processed(stages, gathered_batch(*messages(7, 1000)))
+        rows, ended = await processed(stages, raw_batch(*messages(7, 1000)))
         assert [row[OFFSET] for row in rows] == list(range(1000, 1007))
         assert ended.dead == []
 
@@ -170,25 +170,25 @@ def test_a_batch_whose_worker_gave_it_up_does_not_disturb_the_next_one(stages: S
 
 def test_what_becomes_of_issues_is_known_to_the_batches_that_follow(stages: StageProcess) -> None:
     async def test() -> None:
-        rows, _ = await processed(stages, gathered_batch(*messages(3)))
+        rows, _ = await processed(stages, raw_batch(*messages(3)))
         gone = rows[0][FINGERPRINT]
         change = IssueChange(
             project="default", fingerprint=gone, id="1", changed_at=datetime.now(UTC), deleted="discard"
         )
         stages.note("default", gone, change)
-        rows, ended = await processed(stages, gathered_batch(*messages(3, 3)))
+        rows, ended = await processed(stages, raw_batch(*messages(3, 3)))
         assert gone not in {row[FINGERPRINT] for row in rows}
         assert len(rows) == 2
         assert sum(ended.filtered.values()) == 1
         stages.note("default", gone, None)
-        rows, _ = await processed(stages, gathered_batch(*messages(3, 6)))
+        rows, _ = await processed(stages, raw_batch(*messages(3, 6)))
         assert len(rows) == 3
 
     run(test())
 
 
 def test_every_row_comes_apart_when_one_of_them_has_to_be_found(stages: StageProcess) -> None:
-    rows = run(stages.rows_apart(gathered_batch(*messages(250)), "errors"))
+    rows = run(stages.rows_apart(raw_batch(*messages(250)), "errors"))
     assert [offset for offset, _ in rows] == list(range(250))
 
 
@@ -222,7 +222,7 @@ def test_all_settings_reach_it(tmp_path: Path) -> None:
             message({"message": text, "tags": {"zone": "eu-1"}}, offset, headers=[("project", b"shop")])
             for offset, text in enumerate(("of TICKET-1234", "ignore me"))
         ]
-        rows, ended = run(processed(stages, gathered_batch(*records)))
+        rows, ended = run(processed(stages, raw_batch(*records)))
         assert [row[OFFSET] for row in rows] == [0]
         assert "TICKET-1234" not in str(rows)
         assert sum(ended.filtered.values()) == 1
@@ -248,7 +248,7 @@ from pipeline.errors import Misconfigured
 from pipeline.stages import child
 def wrong(settings, states):
     raise Misconfigured("scrub.pattern: mend it")
-child.make_processes = wrong
+child.make_transforms = wrong
 child.main(int(sys.argv[1]))
 """
 
@@ -258,7 +258,7 @@ def test_the_worker_hears_that_it_was_killed(stages: StageProcess, when: str) ->
     async def test() -> None:
         if when == "idle":
             os.kill(stages.pid, signal.SIGKILL)
-        batches = [asyncio.create_task(processed(stages, gathered_batch(*messages(5000)))) for _ in range(2)]
+        batches = [asyncio.create_task(processed(stages, raw_batch(*messages(5000)))) for _ in range(2)]
         await asyncio.sleep(0.05)
         with suppress(ProcessLookupError):
             os.kill(stages.pid, signal.SIGKILL)
@@ -272,7 +272,7 @@ def test_the_worker_hears_that_it_was_killed(stages: StageProcess, when: str) ->
 def test_signals_for_the_whole_group_leave_it_to_the_worker_to_end_it(stages: StageProcess) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         os.kill(stages.pid, number)
-    rows, _ = run(processed(stages, gathered_batch(*messages(3))))
+    rows, _ = run(processed(stages, raw_batch(*messages(3))))
     assert len(rows) == 3
 
 
@@ -308,7 +308,7 @@ def test_a_stage_that_fails_as_nobody_foresaw_ends_it_without_a_word_of_the_even
     stages = StageProcess(SETTINGS)
     stages.wait_ready()
     with pytest.raises(StagesEnded, match="exit code 1"):
-        run(processed(stages, gathered_batch(message({"message": "hunter2"}, 0))))
+        run(processed(stages, raw_batch(message({"message": "hunter2"}, 0))))
     stages.close()
     said = capfd.readouterr().err
     assert "ZeroDivisionError at " in said

@@ -12,18 +12,18 @@ import pytest
 
 from pipeline.config.settings import Settings
 from pipeline.records.record import Batch
-from pipeline.stages.assemble import make_processor
-from pipeline.stages.batch import ApartBatch, StagedBatch, gathered
+from pipeline.stages.assemble import make_transform
+from pipeline.stages.batch import ApartBatch, StagedBatch, collected
 from pipeline.stages.messages import Apart, Ended, Lines
 from pipeline.tables.columns import COLUMNS
-from pipeline.tables.downsampling import Thinner
+from pipeline.tables.downsampling import Downsampler
 from pipeline.tables.result import BatchResult
 from pipeline.tables.rows import ERROR_COLUMNS
 from pipeline.tables.storage import StorageSettings
 from schemas.counts import encode_counts
 from tests.records import Message, batch_of, example_events, message
 
-PROCESSOR = make_processor(Settings())
+PROCESSOR = make_transform(Settings())
 ALL = StorageSettings(then_one_in=1)
 OFFSET = ERROR_COLUMNS.index("kafka_offset")
 NOW_MS = int(time.time() * 1000)
@@ -37,7 +37,7 @@ def examples() -> list[Message]:
 
 def answers(batch: Batch, parts: Sequence[int], storage: StorageSettings = ALL) -> list[Lines | Ended]:
     """Return what is answered to a batch that is divided before these records."""
-    staged = StagedBatch(PROCESSOR.begin(batch.source, batch.boundaries), Thinner(storage))
+    staged = StagedBatch(PROCESSOR.begin(batch.source, batch.boundaries), Downsampler(storage))
     found: list[Lines | Ended] = [
         staged.take(batch.records[start:end])
         for start, end in zip((0, *parts), (*parts, len(batch.records)), strict=True)
@@ -70,11 +70,11 @@ def test_however_it_is_divided_rows_counts_and_letters_are_those_of_the_whole_ba
     assert ended.counts == {partition: encode_counts(counts) for partition, counts in whole.counts.items()}
     assert [letter.offset for letter in ended.dead] == [letter.offset for _, letter in whole.dead]
     assert len(ended.dead) == 2
-    assert {"decode", "scrub", "fingerprint", "rows", "count", "thin", "encode"} <= ended.seconds.keys()
+    assert {"decode", "scrub", "fingerprint", "rows", "count", "downsample", "encode"} <= ended.seconds.keys()
 
 
 def test_rows_come_as_soon_as_it_is_settled_that_they_are_stored() -> None:
-    """The first events of an issue come with their part of the batch; those that may be thinned come at the end."""
+    """The first events of an issue come with their part of the batch; those that may be downsampled come at the end."""
     batch = batch_of(*[message({"message": "late"}, offset) for offset in range(40)])
     found = answers(batch, (10, 20), StorageSettings(whole_per_issue_and_minute=15, then_one_in=10))
     by_part = [[row[OFFSET] for row in rows_of([one], "errors")] for one in found]
@@ -82,7 +82,7 @@ def test_rows_come_as_soon_as_it_is_settled_that_they_are_stored() -> None:
     ended = found[-1]
     assert isinstance(ended, Ended)
     stored = rows_of(found, "errors")
-    assert ended.thinned == 40 - len(stored) > 10
+    assert ended.downsampled == 40 - len(stored) > 10
     assert sum(row[WEIGHT] for row in stored) == 40
 
 
@@ -94,7 +94,7 @@ def test_what_needs_the_whole_batch_gets_it_at_the_end() -> None:
         return BatchResult(rows={"alerts": [("a", len(batch.records))]})
 
     batch = batch_of(*examples(), topic="alerts")
-    staged = StagedBatch(gathered(process)(batch.source, batch.boundaries), Thinner(ALL))
+    staged = StagedBatch(collected(process)(batch.source, batch.boundaries), Downsampler(ALL))
     assert staged.take(batch.records[:2]) == Lines({})
     assert staged.take(batch.records[2:]) == Lines({})
     settled, left, _ = staged.end()
@@ -102,7 +102,7 @@ def test_what_needs_the_whole_batch_gets_it_at_the_end() -> None:
     assert [one.offset for one in seen[0].records] == [one.offset for one in batch.records]
 
 
-def test_apart_every_event_has_its_rows_and_none_is_thinned() -> None:
+def test_apart_every_event_has_its_rows_and_none_is_left_out() -> None:
     batch = batch_of(*[message({"message": "many"}, offset) for offset in range(200)])
     apart = ApartBatch(PROCESSOR.begin(batch.source, batch.boundaries), COLUMNS)
     first, second = apart.take(batch.records[:150]), apart.take(batch.records[150:])

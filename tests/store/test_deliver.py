@@ -14,7 +14,7 @@ import pytest
 from pipeline.edges.clickhouse import ClickHouse, RequestRejected
 from pipeline.edges.settings import ClickHouseSettings, RetentionSettings
 from pipeline.errors import Unavailable
-from pipeline.intake.fencing import Overtaken
+from pipeline.intake.fencing import Fenced
 from pipeline.intake.ledger import Ledger
 from pipeline.records.record import Batch, Boundaries, Source
 from pipeline.runtime.metrics import Metrics
@@ -29,7 +29,7 @@ from pipeline.tables.storage import StorageSettings
 from schemas.counts import CountsBatch, decode_counts
 from schemas.dead_letter import DeadLetter
 from tests.deliveries import ALL, InThisProcess, Sink, always, delivered
-from tests.records import Message, gathered_batch, message
+from tests.records import Message, message, raw_batch
 from tests.transformed import COLUMNS, NOW
 
 OFFSET = {table: columns.index("kafka_offset") for table, columns in COLUMNS.items()}
@@ -145,7 +145,7 @@ def events(count: int, first: int = 0) -> list[Message]:
 
 def test_the_ledger_is_written_before_anything_is_sent(executor: ThreadPoolExecutor) -> None:
     servers = Servers()
-    run(delivered(delivery(servers, executor), gathered_batch(*events(5))))
+    run(delivered(delivery(servers, executor), raw_batch(*events(5))))
     assert servers.log[0] == "ledger"
     assert sorted(servers.log[1:]) == ["insert errors errors/life/0/0-4/errors", "send counts"]
     assert servers.offsets("errors") == [0, 1, 2, 3, 4]
@@ -164,12 +164,12 @@ def test_nothing_is_delivered_of_a_batch_that_is_not_in_the_ledger_in_time(
     async def held(generation: int) -> None:
         asked.append(generation)
         if len(asked) > times:
-            raise Overtaken
+            raise Fenced
 
     async def test() -> None:
-        batch = gathered_batch(*events(3))
+        batch = raw_batch(*events(3))
         batch.generation = 7
-        with pytest.raises(Overtaken):
+        with pytest.raises(Fenced):
             await delivered(delivery(servers, executor, held=held), batch)
 
     run(test())
@@ -180,7 +180,7 @@ def test_nothing_is_delivered_of_a_batch_that_is_not_in_the_ledger_in_time(
 
 def test_a_server_that_is_away_gets_the_same_again(executor: ThreadPoolExecutor) -> None:
     servers = Servers(away=1, kafka_away=1)
-    run(delivered(delivery(servers, executor), gathered_batch(*events(3))))
+    run(delivered(delivery(servers, executor), raw_batch(*events(3))))
     assert servers.log.count("insert errors errors/life/0/0-2/errors") == 2
     assert servers.log.count("send counts") == 2
     assert servers.offsets("errors") == [0, 1, 2]
@@ -190,7 +190,7 @@ def test_a_server_that_is_away_gets_the_same_again(executor: ThreadPoolExecutor)
 def test_a_request_that_is_wrong_for_another_reason_than_its_rows_is_tried_again(executor: ThreadPoolExecutor) -> None:
     """A table that somebody has renamed must not drain the topic into the dead letters."""
     servers = Servers(wrong=RequestRejected("no such table", 60))
-    run(delivered(delivery(servers, executor), gathered_batch(*events(3))))
+    run(delivered(delivery(servers, executor), raw_batch(*events(3))))
     assert servers.offsets("errors") == [0, 1, 2]
     assert servers.offsets("dead_letters") == []
 
@@ -198,7 +198,7 @@ def test_a_request_that_is_wrong_for_another_reason_than_its_rows_is_tried_again
 @pytest.mark.parametrize("bad", [{0}, {6}, {3}, {0, 6}, {2, 3, 4}, set(range(7))])
 def test_bad_rows_are_found_and_buried_and_the_others_stored(executor: ThreadPoolExecutor, bad: set[int]) -> None:
     servers = Servers(bad_offsets=bad)
-    run(delivered(delivery(servers, executor), gathered_batch(*events(7))))
+    run(delivered(delivery(servers, executor), raw_batch(*events(7))))
     assert servers.offsets("errors") == sorted(set(range(7)) - bad)
     assert servers.offsets("dead_letters") == sorted(bad)
     tokens = [token for token, _ in servers.stored.get("errors", [])]
@@ -213,7 +213,7 @@ def test_bad_rows_are_found_and_buried_and_the_others_stored(executor: ThreadPoo
 def test_bad_rows_of_a_large_batch_are_looked_for_part_by_part(executor: ThreadPoolExecutor) -> None:
     bad, count = {5, SIFTED_TOGETHER + 700, 2 * SIFTED_TOGETHER + 499}, 2 * SIFTED_TOGETHER + 500
     servers = Servers(bad_offsets=bad)
-    run(delivered(delivery(servers, executor), gathered_batch(*events(count))))
+    run(delivered(delivery(servers, executor), raw_batch(*events(count))))
     assert servers.offsets("errors") == sorted(set(range(count)) - bad)
     assert servers.offsets("dead_letters") == sorted(bad)
     stored = servers.stored["errors"]
@@ -230,9 +230,9 @@ def test_a_table_that_takes_no_event_any_more_stops_its_partition_and_does_not_d
 
     async def test() -> None:
         to = delivery(servers, executor)
-        await delivered(to, gathered_batch(*events(first)))
+        await delivered(to, raw_batch(*events(first)))
         assert servers.offsets("dead_letters") == list(range(first))
-        stopped = asyncio.create_task(delivered(to, gathered_batch(*events(all_of_them)[first:])))
+        stopped = asyncio.create_task(delivered(to, raw_batch(*events(all_of_them)[first:])))
         while "is not the events" not in caplog.text:  # noqa: ASYNC110  it is tried in threads
             await asyncio.sleep(0.01)
         assert not stopped.done()
@@ -250,7 +250,7 @@ def test_an_event_that_clickhouse_refuses_is_buried_with_its_project_and_weight(
     """Replayed, it counts for the same project and as often as before."""
     servers = Servers(bad_offsets={0})
     refused = message({"message": "a"}, 0, headers=[("project", b"shop"), ("weight", b"20")])
-    run(delivered(delivery(servers, executor), gathered_batch(refused)))
+    run(delivered(delivery(servers, executor), raw_batch(refused)))
     [headers] = [options["headers"] for topic, _, options in servers.sent if topic == "dead-letters"]
     letter = DeadLetter.from_headers(headers)
     assert (letter.project, letter.weight) == ("shop", 20)
@@ -259,7 +259,7 @@ def test_an_event_that_clickhouse_refuses_is_buried_with_its_project_and_weight(
 def test_a_divided_batch_is_divided_in_the_same_way_again(executor: ThreadPoolExecutor) -> None:
     first, second = Servers(bad_offsets={3}), Servers(bad_offsets={3})
     for servers in (first, second):
-        run(delivered(delivery(servers, executor), gathered_batch(*events(9))))
+        run(delivered(delivery(servers, executor), raw_batch(*events(9))))
     assert sorted(first.stored["errors"]) == sorted(second.stored["errors"])
 
 
@@ -270,7 +270,7 @@ def test_the_spans_of_one_event_stay_together(executor: ThreadPoolExecutor) -> N
         for offset, size in enumerate((3, 0, 2, 1))
     ]
     servers = Servers(bad_offsets={2})
-    run(delivered(delivery(servers, executor), gathered_batch(*records, topic="spans")))
+    run(delivered(delivery(servers, executor), raw_batch(*records, topic="spans")))
     assert servers.offsets("spans") == [0, 0, 0, 0, 1, 3, 3]
     assert servers.offsets("dead_letters") == [2]
 
@@ -287,7 +287,7 @@ def test_dead_letters_carry_the_original_bytes_and_no_content_in_the_table(execu
     bad = message(b"{hunter2", 0, key=b"k", headers=[("project", b"shop")])
     gone = Message(None, 1)
     servers = Servers(kafka_away=1)
-    run(delivered(delivery(servers, executor), gathered_batch(bad, gone)))
+    run(delivered(delivery(servers, executor), raw_batch(bad, gone)))
     assert [(topic, value, options["key"]) for topic, value, options in servers.sent] == [
         ("dead-letters", b"{hunter2", b"k"),
         ("dead-letters", b"", None),
@@ -301,7 +301,7 @@ def test_counts_wait_for_those_of_the_batch_before(executor: ThreadPoolExecutor)
     async def test() -> None:
         servers = Servers(kafka_away=3)
         to = delivery(servers, executor)
-        first, second = gathered_batch(*events(2)), gathered_batch(*events(2, first=2))
+        first, second = raw_batch(*events(2)), raw_batch(*events(2, first=2))
         delivering = asyncio.create_task(delivered(to, first))
         waiting = asyncio.create_task(delivered(to, second))
         while servers.offsets("errors") != [0, 1, 2, 3]:  # noqa: ASYNC110  it is stored in a thread
@@ -320,8 +320,8 @@ def test_counts_of_a_batch_whose_predecessor_is_given_up_are_not_sent(executor: 
     async def test() -> None:
         servers = Servers(kafka_away=1_000)
         to = delivery(servers, executor)
-        first = asyncio.create_task(delivered(to, gathered_batch(*events(2))))
-        second = asyncio.create_task(delivered(to, gathered_batch(*events(2, first=2))))
+        first = asyncio.create_task(delivered(to, raw_batch(*events(2))))
+        second = asyncio.create_task(delivered(to, raw_batch(*events(2, first=2))))
         while servers.offsets("errors") != [0, 1, 2, 3]:  # noqa: ASYNC110  it is stored in a thread
             await asyncio.sleep(0.01)
         first.cancel()
@@ -336,7 +336,7 @@ def test_counts_of_a_batch_whose_predecessor_is_given_up_are_not_sent(executor: 
 
 def test_a_batch_of_which_nothing_is_left_is_done_all_the_same(executor: ThreadPoolExecutor) -> None:
     servers = Servers()
-    run(delivered(delivery(servers, executor, lambda _batch: BatchResult()), gathered_batch(*events(2))))
+    run(delivered(delivery(servers, executor, lambda _batch: BatchResult()), raw_batch(*events(2))))
     assert servers.log == ["ledger"]
 
 
@@ -345,7 +345,7 @@ def test_what_nobody_foresaw_is_raised(executor: ThreadPoolExecutor) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        run(delivered(delivery(Servers(), executor, broken), gathered_batch(*events(2))))
+        run(delivered(delivery(Servers(), executor, broken), raw_batch(*events(2))))
 
 
 def with_bad_row(batch: Batch) -> BatchResult:
@@ -365,7 +365,7 @@ def test_clickhouse_refuses_one_row_and_has_the_others_once_though_all_is_done_t
     server = Sink(ClickHouseSettings(url=clickhouse, database=names.database))
     migrate_clickhouse(server, RetentionSettings(), lambda _line: None)
     for _ in range(2):
-        run(delivered(delivery(server, executor, with_bad_row), gathered_batch(*events(8))))
+        run(delivered(delivery(server, executor, with_bad_row), raw_batch(*events(8))))
     stored = server.rows("SELECT kafka_offset FROM errors ORDER BY kafka_offset")
     assert [row["kafka_offset"] for row in stored] == [0, 1, 2, 4, 5, 6, 7]
     assert server.rows("SELECT sum(count) AS events FROM issues")[0]["events"] == 7
@@ -388,7 +388,7 @@ def test_a_batch_that_was_begun_before_is_completed_where_clickhouse_knows_it_an
     migrate_clickhouse(server, RetentionSettings(), lambda _line: None)
 
     def deliver(*, begun_before: bool) -> list[float]:
-        batch = gathered_batch(*events(8))
+        batch = raw_batch(*events(8))
         batch.begun_before = begun_before
         run(delivered(delivery(server, executor, with_bad_row), batch))
         counted = ("issues", "errors_per_minute", "errors_per_hour")
@@ -405,7 +405,7 @@ def test_a_batch_that_was_begun_before_is_completed_where_clickhouse_knows_it_an
 def test_what_clickhouse_has_not_answered_to_is_inserted_with_more_care_from_then_on(
     executor: ThreadPoolExecutor,
 ) -> None:
-    servers, batch = Servers(away=1), gathered_batch(*events(3))
+    servers, batch = Servers(away=1), raw_batch(*events(3))
     before = batch.begun_before
     run(delivered(delivery(servers, executor), batch))
     assert (before, batch.begun_before) == (False, True)
@@ -420,5 +420,5 @@ def test_counts_of_a_batch_are_for_one_partition_each(executor: ThreadPoolExecut
         return BatchResult(counts={3: made, 1: empty})
 
     servers = Servers()
-    run(delivered(delivery(servers, executor, two), gathered_batch(*events(2))))
+    run(delivered(delivery(servers, executor, two), raw_batch(*events(2))))
     assert [(topic, options["partition"]) for topic, _, options in servers.sent] == [("counts", 3), ("counts", 1)]

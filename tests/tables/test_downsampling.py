@@ -1,4 +1,4 @@
-"""Thinning: fewer rows, the same sums, whatever came before; the first events of an issue and minute stay whole."""
+"""Downsampling: fewer rows, the same sums, whatever came before; the first events of an issue and minute stay whole."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pipeline.tables.downsampling
-from pipeline.tables.downsampling import Thinner
+from pipeline.tables.downsampling import Downsampler
 from pipeline.tables.rows import ERROR_COLUMNS, Row
 from pipeline.tables.storage import PlaceStorageSettings, StorageSettings
 from schemas.counts import CountsBatch, PartialCount
@@ -52,11 +52,11 @@ def counts_naming(*event_ids: str) -> list[CountsBatch]:
     return [CountsBatch(1, "errors", "life", 0, 0, 9, [group])]
 
 
-def thinned(thinner: Thinner, rows: list[Row], *named: str) -> list[Row]:
+def downsampled(downsampler: Downsampler, rows: list[Row], *named: str) -> list[Row]:
     """Return what is stored of a batch's rows that come in two parts, in the order in which they came."""
-    thinning = thinner.begin()
-    settled = [*thinning.settle(rows[: len(rows) // 2]), *thinning.settle(rows[len(rows) // 2 :])]
-    rest, gone = thinning.end(counts_naming(*named))
+    batch = downsampler.begin()
+    settled = [*batch.settle(rows[: len(rows) // 2]), *batch.settle(rows[len(rows) // 2 :])]
+    rest, gone = batch.end(counts_naming(*named))
     stored = [*settled, *rest]
     assert gone == len(rows) - len(stored)
     return sorted(stored, key=lambda one: int(one[EVENT_ID]))
@@ -93,13 +93,13 @@ def test_whatever_the_stream_every_sum_is_what_it_would_be_if_all_were_stored(
     batches: list[list[Event]], whole: int, then_one_in: int, named: set[int]
 ) -> None:
     """Weights, users, first and last times and what was replaced, by cell and batch; the first events as they came."""
-    thinner = Thinner(limits(whole, then_one_in))
+    downsampler = Downsampler(limits(whole, then_one_in))
     number = 0
     so_far: Counter[tuple[Any, ...]] = Counter()
     for batch in batches:
         given_rows = [row(**event, event_id=str(number + at)) for at, event in enumerate(batch)]
         number += len(batch)
-        found = thinned(thinner, given_rows, *(str(one) for one in named))
+        found = downsampled(downsampler, given_rows, *(str(one) for one in named))
         assert sums(read(found)) == sums(read(given_rows))
         ids = [one["event_id"] for one in read(found)]
         assert ids == sorted(ids, key=int)
@@ -132,23 +132,23 @@ def sums(stored: list[Event]) -> dict[tuple[Any, ...], Any]:
 
 
 def test_the_first_events_and_one_in_so_many_of_the_others_are_stored() -> None:
-    thinner = Thinner(limits(10, 20))
-    found = read(thinned(thinner, [row(event_id=str(at)) for at in range(100)]))
+    downsampler = Downsampler(limits(10, 20))
+    found = read(downsampled(downsampler, [row(event_id=str(at)) for at in range(100)]))
     assert [one["event_id"] for one in found] == [*map(str, range(10)), "10", "30", "50", "70", "90"]
     assert [one["sample_weight"] for one in found] == [1] * 10 + [20, 20, 20, 20, 10]
 
 
 def test_later_batches_go_on_counting_and_another_minute_begins_anew() -> None:
-    thinner = Thinner(limits(10, 1000))
-    assert len(thinned(thinner, [row() for _ in range(10)])) == 10
-    assert len(thinned(thinner, [row() for _ in range(500)])) == 1
-    assert len(thinned(thinner, [row(timestamp=NOON_MS + 60_000) for _ in range(10)])) == 10
-    assert len(thinned(thinner, [row(project="blog") for _ in range(10)])) == 10
+    downsampler = Downsampler(limits(10, 1000))
+    assert len(downsampled(downsampler, [row() for _ in range(10)])) == 10
+    assert len(downsampled(downsampler, [row() for _ in range(500)])) == 1
+    assert len(downsampled(downsampler, [row(timestamp=NOON_MS + 60_000) for _ in range(10)])) == 10
+    assert len(downsampled(downsampler, [row(project="blog") for _ in range(10)])) == 10
 
 
 def test_rows_that_stand_for_others_know_their_users_but_not_twice_their_own() -> None:
     users = [0, 5, 6, 5, 7, 6, 0]
-    found = read(thinned(Thinner(limits(1, 1000)), [row(user_hash=user) for user in users]))
+    found = read(downsampled(Downsampler(limits(1, 1000)), [row(user_hash=user) for user in users]))
     assert [(one["user_hash"], one["other_users"], one["sample_weight"]) for one in found] == [
         (0, [], 1),
         (5, [6, 7], 6),
@@ -157,7 +157,7 @@ def test_rows_that_stand_for_others_know_their_users_but_not_twice_their_own() -
 
 def test_events_that_alerts_may_point_to_are_stored() -> None:
     rows = [row(event_id=str(at)) for at in range(100)]
-    found = read(thinned(Thinner(limits(1, 1000)), rows, "40", "41", "elsewhere"))
+    found = read(downsampled(Downsampler(limits(1, 1000)), rows, "40", "41", "elsewhere"))
     assert [(one["event_id"], one["sample_weight"]) for one in found] == [("0", 1), ("1", 39), ("40", 1), ("41", 59)]
 
 
@@ -167,26 +167,26 @@ def test_a_project_has_its_own_numbers() -> None:
         PlaceStorageSettings("shop", whole_per_issue_and_minute=3),
         PlaceStorageSettings("blog", then_one_in=1),
     )
-    thinner = Thinner(limits(50, 1000, places=places))
-    stored = {name: len(thinned(thinner, [row(project=name)] * 100)) for name in ("shop", "blog", "other")}
+    downsampler = Downsampler(limits(50, 1000, places=places))
+    stored = {name: len(downsampled(downsampler, [row(project=name)] * 100)) for name in ("shop", "blog", "other")}
     assert stored == {"shop": 3, "blog": 100, "other": 51}
 
 
-def test_nothing_is_thinned_where_every_event_is_stored() -> None:
+def test_nothing_is_left_out_where_every_event_is_stored() -> None:
     rows = [row() for _ in range(5000)]
-    assert thinned(Thinner(limits(1, 1)), rows) == rows
+    assert downsampled(Downsampler(limits(1, 1)), rows) == rows
 
 
 def test_a_batch_without_errors_has_nothing_to_thin() -> None:
-    assert thinned(Thinner(limits(1, 10)), []) == []
+    assert downsampled(Downsampler(limits(1, 10)), []) == []
 
 
 def test_memory_is_bounded_and_what_was_forgotten_is_stored_whole_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline.tables.downsampling, "MOST_REMEMBERED", 100)
-    thinner = Thinner(limits(1, 1000))
-    assert len(thinned(thinner, [row(), row(), row()])) == 2
+    downsampler = Downsampler(limits(1, 1000))
+    assert len(downsampled(downsampler, [row(), row(), row()])) == 2
     for start in range(0, 1000, 50):
-        thinned(thinner, [row(fingerprint=str(start + at)) for at in range(50)])
-        assert len(thinner._seen) + len(thinner._seen_before) <= 300
-    assert len(thinned(thinner, [row(), row(), row()])) == 2
-    assert len(thinned(thinner, [row(), row(), row()])) == 1
+        downsampled(downsampler, [row(fingerprint=str(start + at)) for at in range(50)])
+        assert len(downsampler._seen) + len(downsampler._seen_before) <= 300
+    assert len(downsampled(downsampler, [row(), row(), row()])) == 2
+    assert len(downsampled(downsampler, [row(), row(), row()])) == 1

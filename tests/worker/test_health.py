@@ -12,7 +12,7 @@ from faust.types import TP
 
 from pipeline.config.settings import Settings, WorkerSettings
 from pipeline.edges.settings import KafkaSettings
-from pipeline.intake.fencing import Lease
+from pipeline.intake.fencing import Membership
 from pipeline.runtime.metrics import Metrics
 from pipeline.worker.health import Health
 
@@ -31,7 +31,7 @@ class Worker:
     consumer_generation_id: int = 7
 
     def __post_init__(self) -> None:
-        self.lease = Lease(6.0, lambda: self.now)
+        self.membership = Membership(6.0, lambda: self.now)
 
     @property
     def consumer(self) -> Worker:
@@ -105,10 +105,10 @@ def test_a_worker_that_has_its_partitions_is_ready_and_shows_its_lag(health: Hea
 def test_a_worker_that_the_group_has_no_partition_for_is_ready_to_step_in(health: Health, worker: Worker) -> None:
     look(health, worker, 0)
     assert health.ready()["missing"] == ["partitions"]
-    worker.lease.confirm(6, 0)
+    worker.membership.confirm(6, 0)
     look(health, worker, 1)
     assert health.ready()["missing"] == ["partitions"]
-    worker.lease.confirm(7, 1)
+    worker.membership.confirm(7, 1)
     look(health, worker, 2)
     assert health.ready() == {"ready": True, "missing": [], "why": {}, "lag": {}}
     worker.rebalancing = True
