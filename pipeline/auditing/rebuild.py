@@ -51,9 +51,9 @@ from pipeline.store.view_targets import (
     Aggregate,
     Aggregates,
     insert_token,
-    quoted,
     stored_rows,
 )
+from schemas.alert import quote
 from schemas.topics import CONSUMER_GROUP
 
 PREFIX = "rebuild_"
@@ -240,7 +240,7 @@ class Rebuilder:
                 f"(SELECT * FROM {copy} ORDER BY {keys} LIMIT 1) AS c CROSS JOIN "
                 f"(SELECT toDate(begun_at) AS day, groupUniqArray(concat(topic, '/', incarnation, '/', "
                 f"toString(partition), '/', toString(first_offset), '-', toString(last_offset), '/{table}')) AS tokens "
-                f"FROM batches WHERE topic = {quoted(topic)} AND incarnation = {quoted(life.incarnation)} "
+                f"FROM batches WHERE topic = {quote(topic)} AND incarnation = {quote(life.incarnation)} "
                 f"AND partition = {partition} AND last_offset < {committed[topic, partition]} GROUP BY day) AS t",
                 settings=COPYING,
             )
@@ -324,7 +324,7 @@ class Rebuilder:
         conditions = [
             f"(kafka_partition = {partition} AND kafka_offset >= {offset} "
             f"AND received >= toDateTime64('{self._lives[topic].since:%Y-%m-%d %H:%M:%S}', 3, 'UTC')"
-            + (f" AND kafka_topic = {quoted(topic)})" if several else ")")
+            + (f" AND kafka_topic = {quote(topic)})" if several else ")")
             for (topic, partition), offset in committed.items()
             if topic in self._topics[table]
         ]

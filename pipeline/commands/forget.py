@@ -12,6 +12,7 @@ from pipeline.edges.clickhouse import ClickHouse
 from pipeline.errors import Unavailable
 from pipeline.payload.identity import user_hash
 from pipeline.regrouping.tables import Tables
+from schemas.alert import quote
 from schemas.event import User
 
 REBUILT = (
@@ -106,19 +107,19 @@ def condition_for(user: str, projects: list[str], key: bytes, *, every_project: 
 
     ``column`` names a person beside the hash; empty where none does.
     """
-    who = [f"{column} = {quoted(user)}"] if column else ["false"]
+    who = [f"{column} = {quote(user)}"] if column else ["false"]
     for project in projects:
         hashes = sorted(hashes_of(user, project, key).values())
         if hashes:
-            who.append(f"(project = {quoted(project)} AND user_hash IN ({', '.join(map(str, hashes))}))")
+            who.append(f"(project = {quote(project)} AND user_hash IN ({', '.join(map(str, hashes))}))")
     condition = f"({' OR '.join(who)})"
-    return condition if every_project else f"project = {quoted(projects[0])} AND {condition}"
+    return condition if every_project else f"project = {quote(projects[0])} AND {condition}"
 
 
 def standing_for(hashes: Mapping[str, Sequence[int]]) -> str:
     """Return the SQL condition that is true for rows that stand for other events of somebody, by project."""
     of_projects = [
-        f"(project = {quoted(project)} AND hasAny(other_users, [{', '.join(map(str, known))}]))"
+        f"(project = {quote(project)} AND hasAny(other_users, [{', '.join(map(str, known))}]))"
         for project, known in hashes.items()
         if known
     ]
@@ -140,8 +141,3 @@ def hashes_of(user: str, project: str, key: bytes) -> Mapping[str, int]:
 def count(clickhouse: ClickHouse, table: str, condition: str) -> int:
     """Return how many rows of a table a condition is true for."""
     return int(clickhouse.rows(f"SELECT count() AS number FROM {table} WHERE {condition}")[0]["number"])  # noqa: S608 - quoted
-
-
-def quoted(text: str) -> str:
-    """Return a string literal of SQL."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

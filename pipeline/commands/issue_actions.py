@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from pipeline.commands.forget import quoted
 from pipeline.commands.issue_desk import Desk, with_desk
 from pipeline.commands.terminal import plural, printable
 from pipeline.errors import Misconfigured
 from pipeline.issues.states import Issue
 from pipeline.releases.order import newest, package_of
+from schemas.alert import quote
 from schemas.issue_change import MOST_USERS
 
 ERASED = ("errors", "issues", "errors_per_minute", "errors_per_hour", "alerts")
@@ -214,7 +214,7 @@ def delete(desk: Desk, *, issues: tuple[str, ...], discard: bool, yes: bool) -> 
         found, "discarded" if discard else "deleted", status="open", deleted="discard" if discard else "once"
     )
     condition = " OR ".join(
-        f"(project = {quoted(project)} AND fingerprint = {quoted(member)})"
+        f"(project = {quote(project)} AND fingerprint = {quote(member)})"
         for project, fingerprint in found
         for member in desk.wishes.states.members(project, fingerprint)
     )

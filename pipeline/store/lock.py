@@ -15,6 +15,7 @@ from msgspec.json import Decoder, Encoder
 
 from pipeline.edges.clickhouse import ClickHouse, RequestRejected
 from pipeline.errors import Unavailable
+from schemas.alert import quote
 
 TABLE_EXISTS = 57
 """ClickHouse's error number for a table that is there already."""
@@ -67,8 +68,8 @@ class Lock:
             Unavailable: somebody else has it.
         """
         owner = Owner(socket.gethostname(), os.getpid(), f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", self._doing)
-        text = _encode(owner).decode().replace("\\", "\\\\").replace("'", "\\'")
-        create = f"CREATE TABLE {self._table} (nothing UInt8) ENGINE = Memory COMMENT '{text}'"
+        text = quote(_encode(owner).decode())
+        create = f"CREATE TABLE {self._table} (nothing UInt8) ENGINE = Memory COMMENT {text}"
         try:
             self._clickhouse.command(create)
             return

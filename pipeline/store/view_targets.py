@@ -28,6 +28,7 @@ from pipeline.errors import Unavailable
 from pipeline.intake.ledger import token as token_of_batch
 from pipeline.records.record import Boundaries, Source
 from pipeline.tables.columns import COLUMNS
+from schemas.alert import quote
 
 PAST_VIEWS = "/past views"
 """How the token of an insert ends of which views make nothing."""
@@ -76,7 +77,7 @@ class Aggregate(Struct, frozen=True):
             relation: rows of the source: a table, or a query in brackets.
             token: what is written into ``blocks``.
         """
-        return self.select.format(source=relation, token=quoted(token))
+        return self.select.format(source=relation, token=quote(token))
 
 
 class Aggregates:
@@ -127,7 +128,7 @@ class Aggregates:
             return []
         rows = self._clickhouse.rows(
             f"SELECT DISTINCT toString({aggregate.partition}) AS name FROM {aggregate.target} "
-            f"WHERE {one_of(aggregate.partition, wanted)} AND has(blocks, {quoted(token)})"
+            f"WHERE {one_of(aggregate.partition, wanted)} AND has(blocks, {quote(token)})"
         )
         held = {row["name"] for row in rows}
         return [name for name in wanted if name not in held]
@@ -248,7 +249,7 @@ class Aggregates:
         return found
 
     def _aggregate(self, source: str, target: str, select: str, tables: dict[str, dict[str, Any]]) -> Aggregate:
-        described = self._clickhouse.rows(f"DESCRIBE TABLE ({select.format(source=source, token=quoted(''))})")
+        described = self._clickhouse.rows(f"DESCRIBE TABLE ({select.format(source=source, token=quote(''))})")
         partition = tables[target]["partition_key"] or NO_PARTITION
         return Aggregate(source, target, select, tuple(row["name"] for row in described), partition)
 
@@ -264,7 +265,7 @@ def stored_rows(table: str, source: Source, boundaries: Boundaries) -> str:
     Rows of an earlier life of the topic have the same offsets; Kafka had received them before a batch of that life was
     begun for the last time.
     """
-    topic, incarnation = quoted(source.topic), quoted(source.incarnation)
+    topic, incarnation = quote(source.topic), quote(source.incarnation)
     earlier = (
         f"SELECT incarnation FROM topics WHERE topic = {topic} AND created_at < "
         f"(SELECT min(created_at) FROM topics WHERE topic = {topic} AND incarnation = {incarnation})"
@@ -301,13 +302,7 @@ def until_complete(
 
 def one_of(expression: str, values: Sequence[str]) -> str:
     """Return the condition that an expression has one of some values."""
-    return f"{expression} IN ({', '.join(map(quoted, values))})"
-
-
-def quoted(text: str) -> str:
-    """Return text as SQL's literal."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+    return f"{expression} IN ({', '.join(map(quote, values))})"
 
 
 def _parameters(source: Source) -> dict[str, Any]:
