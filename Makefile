@@ -7,12 +7,14 @@ DEMO_SECONDS ?= 20
 TEST_PROCESSES ?= 3
 SOAK_MINUTES ?= 60
 CHAOS_PARALLEL ?= 1
+FAST_TESTS := tests/test_structure.py $(addprefix tests/,alerts auditing config counts edges fingerprint inbound intake \
+	issues payload records regrouping releases runtime schemas scrub stages store tables worker gateway)
 CHAOS_SHORT := kill,stopgroup,clickhouse,kafka,third,killgroup+clickhouse
 
 COMPILED := build/compiled
 COMPILED_PYTHON = cd $(COMPILED) && PYTHONPATH=$(CURDIR)/$(COMPILED) $(CURDIR)/$(BIN)/python
 
-.PHONY: demo install test lint wheel release compiled test-compiled bench soak chaos chaos-short lock clean
+.PHONY: demo install test test-fast lint wheel release compiled test-compiled bench soak chaos chaos-short lock clean
 
 demo: install
 	@$(BIN)/aftershock demo --seconds $(DEMO_SECONDS)
@@ -30,6 +32,10 @@ $(VENV)/installed: requirements.lock pyproject.toml schemas/producers/python/pyp
 # Most tests wait for servers: several processes, each with servers of its own, fill the gaps. A file stays together.
 test: lint
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
+
+# The inner loop: what needs no server, without the corpora's longest parts; see CONTRIBUTING.md.
+test-fast: install
+	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist worksteal -m "not servers" $(FAST_TESTS)
 
 lint: install
 	$(BIN)/ruff check .

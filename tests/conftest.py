@@ -60,11 +60,23 @@ def chosen_broker() -> tuple[type[Broker], str]:
     return ApacheKafka, ApacheKafka.version
 
 
-def pytest_configure() -> None:
+STARTS_SERVERS = {"server_directory", "killable_clickhouse", "killable_broker"}
+"""Fixtures of which each server's own is made."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need servers: ``-m "not servers"`` leaves them out."""
+    for item in items:
+        if STARTS_SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker("servers")
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """Take SIGINT again where a script has started this run in the background.
 
     There it is ignored, and so it would be in every server that a test ends with Ctrl-C. They are not all ours.
     """
+    config.addinivalue_line("markers", "servers: needs a broker or ClickHouse")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
