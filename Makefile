@@ -29,13 +29,13 @@ $(VENV)/installed: requirements.lock pyproject.toml schemas/producers/python/pyp
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e . -e schemas/producers/python
 	@touch $@
 
-# Most tests wait for servers: several processes, each with servers of its own, fill the gaps. A file stays together.
+# Most tests wait for servers: several processes, each with servers of its own, fill the gaps.
 test: lint
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # The inner loop: what needs no server, without the corpora's longest parts; see CONTRIBUTING.md.
 test-fast: install
-	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist worksteal -m "not servers" $(FAST_TESTS)
+	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile -m "not servers" $(FAST_TESTS)
 
 lint: install
 	$(BIN)/ruff check .

@@ -16,9 +16,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from xdist.scheduler import LoadScopeScheduling
 
 from deploy.local.clickhouse import ClickHouse
 from deploy.local.embedded_broker import EmbeddedBroker
@@ -64,11 +66,33 @@ STARTS_SERVERS = {"server_directory", "killable_clickhouse", "killable_broker"}
 """Fixtures of which each server's own is made."""
 
 
+LONGEST_FIRST = ("e2e", "integration", "chaos", "deploy", "docs", "producers", "gateway", "commands", "store")
+"""Folders whose tests wait most: begun first, so that no process is left alone with one of them at the end."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need servers: ``-m "not servers"`` leaves them out."""
+    """Mark the tests that need servers, which ``-m "not servers"`` leaves out, and begin the longest first."""
     for item in items:
         if STARTS_SERVERS & set(getattr(item, "fixturenames", ())):
             item.add_marker("servers")
+    items.sort(key=lambda item: LONGEST_FIRST.index(_folder(item)) if _folder(item) in LONGEST_FIRST else 99)
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(Path(__file__).parent).parts[0]
+
+
+class ByFile(LoadScopeScheduling):
+    """Shares tests out to processes by file; those of the clients, whose journeys take minutes, to one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "tests/e2e" if file.startswith("tests/e2e/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """Have pytest-xdist share tests out so, whatever ``--dist`` says."""
+    return ByFile(config, log)
 
 
 def pytest_configure(config: pytest.Config) -> None:
