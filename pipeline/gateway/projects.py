@@ -7,12 +7,13 @@ follows while it runs. Where both say something of the same name, number or key,
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from pipeline.config.gateway import ProjectSettings
 from pipeline.errors import Misconfigured
 from pipeline.gateway.auth import Credentials
 from pipeline.gateway.rejection import Rejected
+from pipeline.payload.globs import Test, compile_globs
 
 RETRY_AFTER_S = 10
 
@@ -79,7 +80,7 @@ class Projects:
         # One answer for a wrong key and for a wrong project: neither can be found out by trying.
         if project is None or named not in (None, str(project.id), project.name):
             raise Rejected(403, "project", "this key is not one of this project's")
-        if project.origins and origin and not any(fnmatchcase(origin, glob) for glob in project.origins):
+        if project.origins and origin and not _test_of(project.origins)(origin):
             raise Rejected(403, "origin", "this origin may not send to this project")
         return project
 
@@ -112,3 +113,8 @@ def clash(projects: Sequence[ProjectSettings]) -> str:
         if len(set(values)) < len(values):
             return what
     return ""
+
+
+@lru_cache(maxsize=1024)
+def _test_of(origins: tuple[str, ...]) -> Test:
+    return compile_globs(origins)

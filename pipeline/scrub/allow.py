@@ -1,11 +1,12 @@
-"""Values that a policy leaves alone: exact ones, wildcards, and networks."""
+"""Values that a policy leaves alone: exact ones, globs, and networks."""
 
 from __future__ import annotations
 
 import re
-from fnmatch import translate
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
+
+from pipeline.payload.globs import compile_globs
 
 _FILLERS: Final = re.compile(rb"[\x01\x02]+")
 
@@ -15,22 +16,23 @@ class Allowed:
 
     def __init__(self, entries: tuple[str, ...]) -> None:
         self._exact: set[str] = set()
-        self._wild: list[re.Pattern[str]] = []
+        wild: list[str] = []
         self._networks: list[IPv4Network | IPv6Network] = []
         for entry in entries:
             network = _network(entry)
             if network is not None:
                 self._networks.append(network)
             elif "*" in entry or "?" in entry:
-                self._wild.append(re.compile(translate(entry.lower())))
+                wild.append(entry)
             else:
                 self._exact.add(entry.lower())
+        self._is_wild = compile_globs(wild)
         self.empty = not entries
 
     def __contains__(self, flat: bytes) -> bool:
         """Whether a finding, in its flat form, is on the list."""
         value = _FILLERS.sub(b"", flat).decode("utf-8", "replace").lower()
-        if value in self._exact or any(pattern.match(value) for pattern in self._wild):
+        if value in self._exact or self._is_wild(value):
             return True
         if not self._networks:
             return False

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from fnmatch import translate
 from typing import Final
+
+from pipeline.payload.globs import compile_globs
 
 _TOKEN: Final = re.compile(rb'"((?:[^"\\]|\\.)*+)"([ \t\r\n]*+:)?|[\[\]{}]', re.DOTALL)
 
@@ -29,19 +30,18 @@ def path_of(text: bytes, offset: int) -> tuple[str, ...]:
 
 
 class SafeFields:
-    """The safe fields of a policy: a key alone (``order_ref``), or a path with wildcards (``extra.build``, ``tags.*``).
+    """The safe fields of a policy: a key alone (``order_ref``), or a path as a glob (``extra.build``, ``tags.*``).
 
     Everything inside a safe field is safe as well.
     """
 
     def __init__(self, entries: tuple[str, ...]) -> None:
-        self._keys = frozenset(entry for entry in entries if "." not in entry and "*" not in entry)
-        self._paths = [re.compile(translate(entry) + "|" + translate(entry + ".*")) for entry in entries]
+        self._keys = frozenset(entry.lower() for entry in entries if "." not in entry and "*" not in entry)
+        self._is_safe = compile_globs([path for entry in entries for path in (entry, f"{entry}.*")])
         self.empty = not entries
 
     def __contains__(self, path: tuple[str, ...]) -> bool:
         """Whether a value at ``path`` is in a safe field."""
-        if not self._keys.isdisjoint(path):
+        if not self._keys.isdisjoint(key.lower() for key in path):
             return True
-        joined = ".".join(path)
-        return any(pattern.match(joined) for pattern in self._paths)
+        return self._is_safe(".".join(path))
