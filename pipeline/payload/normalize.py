@@ -6,6 +6,7 @@ Nothing here looks at more than the event it is given; the same event always nor
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import xxhash
 
@@ -22,8 +23,8 @@ https://develop.sentry.dev/sdk/data-model/event-payloads/#required-attributes
 """
 MOST_WEIGHT = 1_000_000
 """The most events that a producer may say one of its events stands for."""
-_EARLIEST_S = -2_208_988_800  # 1900-01-01, ClickHouse's DateTime64 begins there
-_LATEST_S = 10_413_791_999  # 2299-12-31
+_EARLIEST_S = -2_208_988_800.0  # 1900-01-01, ClickHouse's DateTime64 begins there
+_LATEST_S = 10_413_791_999.0  # 2299-12-31
 
 _LEVELS = {
     "fatal": "fatal",
@@ -51,14 +52,22 @@ def seconds(value: float | str | None) -> float | None:
     Text without an offset is UTC, as SDKs mean it. The result lies between 1900 and 2299, and is exact to the
     microsecond.
     """
-    if isinstance(value, str):
+    found: Any = value  # an integer of hundreds of digits is no float, where this is compiled
+    if isinstance(found, str):
         try:
-            parsed = datetime.fromisoformat(value.strip())
+            parsed = datetime.fromisoformat(found.strip())
         except ValueError:
-            value = _number(value)
+            found = _number(found)
         else:
-            value = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
-    return None if value is None else min(max(value, _EARLIEST_S), _LATEST_S)
+            found = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+    return None if found is None else _bounded(found)
+
+
+def _bounded(value: Any) -> float:
+    """Return a number of seconds, or the nearest between 1900 and 2299."""
+    if value >= _LATEST_S:
+        return _LATEST_S
+    return float(value) if value > _EARLIEST_S else _EARLIEST_S
 
 
 def _number(text: str) -> float | None:
